@@ -1,0 +1,11 @@
+"""Was this request sent by the trusted proxy? Nothing else is looked at before the answer is yes.
+
+A certificate is public, so a header that holds one proves nothing. What this room proves is the way the request came;
+who the client is, is for the rooms behind it.
+"""
+
+from authz_server.hop.network import NetworkProof
+from authz_server.hop.peer import PeerProof
+from authz_server.hop.policy import HopPolicy, prove_hop
+
+__all__ = ["HopPolicy", "NetworkProof", "PeerProof", "prove_hop"]

@@ -1,0 +1,150 @@
+"""``CertificationPath`` -> ``Principal``: every name the certificate holds, and which of them is *the* name.
+
+Names come from the parsed, verified certificate only, never from a header beside it. Ambiguity is a refusal: a client with
+two names of the kind that identifies it could be either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from authz_server.model import CERTIFICATE_PARSE_ERRORS, Name, NameKind, Principal
+from authz_server.reasons import Reason, Rejection
+
+if TYPE_CHECKING:
+    from authz_server.model import CertificationPath
+
+# SPIFFE-ID §2: trust domain, path, and at most 2048 bytes (§2.3). The scheme must be written in lower case, as go-spiffe
+# demands, although §2 would let it vary.
+_SPIFFE_ID = re.compile(r"spiffe://[a-z0-9._-]{1,255}((?:/[A-Za-z0-9._-]+)+)")
+_MAX_SPIFFE_ID = 2048
+
+# Unicode general categories that no name may hold: control, format (bidi overrides among them), surrogate, private use,
+# unassigned, line and paragraph separators.
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+# RFC 5321 §2.3.11, reduced to what a certificate may hold (RFC 5280 §4.2.1.6: `Mailbox`, no display name, no comment).
+_EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
+
+
+def identify(path: CertificationPath, kind: NameKind) -> Principal:
+    """The principal of a verified path, whose name is the one of ``kind``; raises ``Rejection`` if there is not exactly one."""
+    leaf = path.leaf.x509
+    try:
+        public_key = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        public_key_sha256 = hashlib.sha256(public_key).hexdigest()
+        subject, issuer = _distinguished_name(leaf.subject), _distinguished_name(leaf.issuer)
+        names = (
+            *_alternative_names(leaf),
+            *_subject_names(leaf.subject, subject),
+            Name(NameKind.SHA256, path.leaf.sha256),
+            Name(NameKind.PUBLIC_KEY_SHA256, public_key_sha256),
+        )
+        return Principal(
+            name=_the_name(names, kind),
+            names=names,
+            subject=subject,
+            subject_rdns=comparable_name(leaf.subject),
+            issuer=issuer,
+            serial=f"{leaf.serial_number:x}",
+            certificate_sha256=path.leaf.sha256,
+            public_key_sha256=public_key_sha256,
+            anchor_sha256=path.anchor.sha256,
+            not_before=leaf.not_valid_before_utc,
+            not_after=leaf.not_valid_after_utc,
+            valid_until=path.valid_until,
+        )
+    except CERTIFICATE_PARSE_ERRORS as error:
+        raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
+
+
+def comparable_name(name: x509.Name) -> tuple[frozenset[tuple[str, str]], ...]:
+    """An RDNSequence, root first, as sets of (dotted OID, value): what distinguished names are compared by."""
+    return tuple(frozenset((part.oid.dotted_string, _text(part.value)) for part in rdn) for rdn in name.rdns)
+
+
+def is_spiffe_id(text: str) -> bool:
+    """Whether ``text`` is a workload's SPIFFE ID (SPIFFE-ID §2), with a path and without dot segments."""
+    matched = _SPIFFE_ID.fullmatch(text)
+    return matched is not None and len(text) <= _MAX_SPIFFE_ID and not {".", ".."} & set(matched[1].split("/"))
+
+
+def _the_name(names: tuple[Name, ...], kind: NameKind) -> Name:
+    candidates = [name for name in names if name.kind is kind]
+    if not candidates:
+        raise Rejection(Reason.IDENTITY_MISSING, kind=kind.value)
+    if len(candidates) > 1:
+        raise Rejection(Reason.IDENTITY_AMBIGUOUS, kind=kind.value, names=len(candidates))
+    return candidates[0]
+
+
+def _alternative_names(leaf: x509.Certificate) -> tuple[Name, ...]:
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    uris = extension.get_values_for_type(x509.UniformResourceIdentifier)
+    return (
+        *_spiffe_names(uris),
+        *(_name(NameKind.URI, uri) for uri in uris),
+        *(_name(NameKind.DNS, name.lower()) for name in extension.get_values_for_type(x509.DNSName)),
+        *(_email(address) for address in extension.get_values_for_type(x509.RFC822Name)),
+    )
+
+
+def _spiffe_names(uris: list[str]) -> tuple[Name, ...]:
+    # X509-SVID §2: exactly one URI SAN; a SPIFFE ID beside another URI is not an SVID.
+    spiffe = [uri for uri in uris if uri.lower().startswith("spiffe:")]
+    if not spiffe:
+        return ()
+    if not all(is_spiffe_id(uri) for uri in spiffe):
+        raise Rejection(Reason.IDENTITY_INVALID, kind=NameKind.SPIFFE.value)
+    return tuple(Name(NameKind.SPIFFE, uri) for uri in (uris if len(uris) > 1 else spiffe))
+
+
+def _subject_names(subject: x509.Name, text: str) -> tuple[Name, ...]:
+    common_names = tuple(
+        _name(NameKind.COMMON_NAME, _text(part.value)) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    )
+    return (*((Name(NameKind.SUBJECT, text),) if text else ()), *common_names)
+
+
+def _email(address: str) -> Name:
+    # RFC 5280 §7.5: the local part is compared exactly, the host part without case.
+    if not _EMAIL.fullmatch(address):
+        raise Rejection(Reason.IDENTITY_INVALID, kind=NameKind.EMAIL.value)
+    local, _, host = address.rpartition("@")
+    return Name(NameKind.EMAIL, f"{local}@{host.lower()}")
+
+
+def _distinguished_name(name: x509.Name) -> str:
+    """RFC 4514 text, most specific first. ``rfc4514_string`` does not escape line breaks, so they are refused before."""
+    for part in name:
+        _refuse_forbidden(NameKind.SUBJECT, _text(part.value))
+    return name.rfc4514_string()
+
+
+def _name(kind: NameKind, value: str) -> Name:
+    if not value:
+        raise Rejection(Reason.IDENTITY_INVALID, kind=kind.value)
+    _refuse_forbidden(kind, value)
+    return Name(kind, value)
+
+
+def _refuse_forbidden(kind: NameKind, value: str) -> None:
+    if not value.isascii() or not value.isprintable():
+        for character in value:
+            if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
+                raise Rejection(Reason.IDENTITY_INVALID, kind=kind.value, code_point=f"U+{ord(character):04X}")
+
+
+def _text(value: str | bytes) -> str:
+    # A BIT STRING attribute (x500UniqueIdentifier) is the only one whose value is bytes.
+    return value if isinstance(value, str) else f"#{value.hex()}"
