@@ -130,8 +130,6 @@ class Name:
     value: str
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who the client is, from its verified certificate alone.

@@ -32,7 +32,7 @@ class _Row:
 
     step: Step
     status: int
-    title: str
+    meaning: str
     action: str
 
 
@@ -104,9 +104,9 @@ class Reason(StrEnum):
         return _TABLE[self].status
 
     @property
-    def title(self) -> str:
+    def meaning(self) -> str:
         """What the reason means, in one short sentence that is safe to show to the caller."""
-        return _TABLE[self].title
+        return _TABLE[self].meaning
 
     @property
     def action(self) -> str:

@@ -22,7 +22,11 @@ _APPEARANCES: tuple[tuple[re.Pattern[bytes], str, str | None], ...] = tuple(
         (rb"LS0tLS1CRUdJTi", "base64 of PEM text", None),
         (rb"\s*[\[{]", "JSON, as Envoy 1.38 and later can write X-Forwarded-Client-Cert", "xfcc"),
         (rb"(?i)(By|Hash|Cert|Chain|Subject|Issuer|URI|DNS)=", "X-Forwarded-Client-Cert as Envoy writes it", "xfcc"),
-        (rb"(?i)/?[A-Z]+=", "a distinguished name or name=value pairs: fields of a certificate, not a certificate", None),
+        (
+            rb"(?i)/?[A-Z]+=",
+            "a distinguished name or name=value pairs: fields of a certificate, not a certificate",
+            None,
+        ),
     )
 )
 

@@ -13,9 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from authz_server.reasons import Reason, Rejection
 
 _PERCENT_ENCODED = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
-_PEM_BLOCK = re.compile(
-    rb"-----BEGIN CERTIFICATE-----\r?\n((?:[A-Za-z0-9+/=]+\r?\n)+)-----END CERTIFICATE-----(?:\r?\n|\Z)"
-)
+_PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n((?:[A-Za-z0-9+/=]+\r?\n)+)-----END CERTIFICATE-----(?:\r?\n|\Z)")
 
 
 def decode_base64(text: bytes) -> bytes:

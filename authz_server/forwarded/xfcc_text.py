@@ -1,4 +1,4 @@
-"""The text form of X-Forwarded-Client-Cert.
+r"""The text form of X-Forwarded-Client-Cert.
 
     header  = element *( "," element )          element = pair *( ";" pair )
     pair    = key "=" value                     value   = DQUOTE *( "\\" CHAR / CHAR ) DQUOTE / *raw

@@ -1,0 +1,41 @@
+# One command each; CI runs the same ones. Everything is installed into .venv from the locked, hashed versions.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: dev test lint e2e lock clean
+
+dev: $(STAMP)
+
+# Debian keeps `ensurepip` in python3-venv; without it `python3 -m venv` cannot give the environment its pip.
+$(STAMP): pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  echo "python3-venv is missing; installing it"; \
+	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq python3-venv; }
+	@echo "Setting up $(VENV) (about a minute)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: dev
+	$(BIN)/pytest -n 2
+
+e2e: dev
+	$(BIN)/pytest tests/e2e
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: dev
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --extra test pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .cache dist build
