@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: dev test lint e2e lock clean
+.PHONY: dev demo test lint e2e lock clean
 
 dev: $(STAMP)
 
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml requirements/dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: dev
+	$(BIN)/authz-server demo
 
 test: dev
 	$(BIN)/pytest -n 2
