@@ -85,7 +85,7 @@ def waf_configuration(pki: Path, port: int, edge_port: int) -> dict[str, Any]:
         "use_remote_address": True,
         # SANITIZE_SET: whatever the client wrote into the header goes, and its certificate comes in.
         "forward_client_cert_details": "SANITIZE_SET",
-        "set_current_client_cert_details": {"subject": True, "cert": True, "uri": True, "dns": True},
+        "set_current_client_cert_details": {"subject": True, "cert": True, "chain": True, "uri": True, "dns": True},
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",

@@ -35,7 +35,9 @@ SCENES = (
     Scene(
         "mallory forges alice's certificate header", "waf", "mallory", 403, "not_allowed", (("x-forwarded-client-cert", FORGED),)
     ),
-    Scene("no certificate, alice's header forged", "waf", None, 401, "credential_missing", (("x-forwarded-client-cert", FORGED),)),
+    Scene(
+        "no certificate, alice's header forged", "waf", None, 401, "credential_missing", (("x-forwarded-client-cert", FORGED),)
+    ),
     Scene("alice forges an identity header", "waf", "alice", 200, "", (("x-auth-client-name", "admin"),)),
     Scene("forged header straight to Envoy", "edge", None, 0, "TLS refused", (("x-forwarded-client-cert", FORGED),)),
     Scene("the same with mallory's certificate", "edge", "mallory", 0, "TLS refused", (("x-forwarded-client-cert", FORGED),)),

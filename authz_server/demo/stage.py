@@ -184,12 +184,8 @@ def write_pki(folder: Path) -> str:
     issued: dict[str, Issued] = {
         "alice": alice,
         "bob": team.issue("CN=bob", uris=("spiffe://example.org/team/bob",)),
-        "expired": clients.issue(
-            "CN=alice", uris=("spiffe://example.org/alice",), not_before=now - 9 * day, not_after=now - day
-        ),
-        "future": clients.issue(
-            "CN=alice", uris=("spiffe://example.org/alice",), not_before=now + day, not_after=now + 9 * day
-        ),
+        "expired": clients.issue("CN=alice", uris=("spiffe://example.org/alice",), not_before=now - 9 * day, not_after=now - day),
+        "future": clients.issue("CN=alice", uris=("spiffe://example.org/alice",), not_before=now + day, not_after=now + 9 * day),
         "stranger": other.issue("CN=alice", uris=("spiffe://example.org/alice",)),
         "server": clients.issue("CN=alice", uris=("spiffe://example.org/alice",), eku=_SERVER_EKU),
         "mallory": clients.issue("CN=mallory", uris=("spiffe://example.org/mallory",)),

@@ -1,0 +1,23 @@
+"""The ``authz-server`` command: one module a subcommand."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from authz_server.cli import check, demo, explain, inspect, reference, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the process's exit code (2: wrong usage)."""
+    parser = argparse.ArgumentParser(prog="authz-server", description="Envoy ext_authz for forwarded client certificates")
+    parser.add_argument("--version", action="version", version=version("authz-server"))
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (serve, check, inspect, explain, reference, demo):
+        command.add_parser(subparsers)
+    args = parser.parse_args(argv)
+    return int(args.run(args))

@@ -1,0 +1,41 @@
+"""``authz-server check``: load everything that ``serve`` would, show it, and name every problem."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from authz_server.cli.certificates import lines
+from authz_server.cli.configuration import load_configuration
+
+if TYPE_CHECKING:
+    from authz_server.settings import Settings
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    subparsers.add_parser("check", help="load what serve would and report every problem").set_defaults(run=run)
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Print the effective settings (secrets masked), the trust bundle and every problem; 0 if ``serve`` would start, else 1."""
+    settings, loaded = load_configuration(os.environ)
+    if settings is not None:
+        _print_settings(settings)
+    if loaded.snapshot is not None:
+        for anchor in loaded.snapshot.trust.anchors:
+            print(lines("trust anchor", anchor))
+        print(f"configuration {loaded.snapshot.revision}")
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    for problem in loaded.problems:
+        print(f"{problem.name}: {problem.message}", file=sys.stderr)
+    return 0 if loaded.snapshot is not None else 1
+
+
+def _print_settings(settings: Settings) -> None:
+    for field, value in settings.model_dump(mode="json").items():
+        print(f"AUTHZ_{field.upper()}={value if isinstance(value, str) else json.dumps(value)}")
