@@ -100,7 +100,7 @@ class Settings(BaseModel):
     identity: NameKind = Field(NameKind.SUBJECT, description="which name is the client's name")
     allow: Texts = Field(
         min_length=1,
-        description="who is allowed: `KIND:VALUE`, `KIND:PREFIX*`, `subject:*,O=Acme` for all below a name, `*` for every valid certificate",
+        description="who is allowed: `KIND:VALUE`, `KIND:PREFIX*`, `subject:*,O=Acme` (all below a name), `*` (all valid ones)",
     )
     header_prefix: str = Field("x-auth-client-", pattern=r"^x-[a-z0-9-]+-$", description="how injected headers begin")
 
@@ -128,8 +128,10 @@ class Settings(BaseModel):
         return (
             (
                 not proofs and not self.unsafe_no_hop_proof,
-                "AUTHZ_HOP_PRINCIPALS: no proof of the hop is configured, so anybody could send a certificate header; set it or "
-                "AUTHZ_HOP_NETWORKS",
+                (
+                    "AUTHZ_HOP_PRINCIPALS: no proof of the hop is configured, so anybody could send a header; set it or "
+                    "AUTHZ_HOP_NETWORKS"
+                ),
             ),
             (
                 proofs and self.unsafe_no_hop_proof,
@@ -144,8 +146,10 @@ class Settings(BaseModel):
             (self.tls_client_ca_file is not None and not tls, "AUTHZ_TLS_CLIENT_CA_FILE: needs AUTHZ_TLS_CERTIFICATE_FILE"),
             (
                 not tls and not _is_local(self.listen) and not self.unsafe_plaintext_listen,
-                "AUTHZ_LISTEN: another address than loopback needs AUTHZ_TLS_CERTIFICATE_FILE, or "
-                "AUTHZ_UNSAFE_PLAINTEXT_LISTEN=true",
+                (
+                    "AUTHZ_LISTEN: another address than loopback needs AUTHZ_TLS_CERTIFICATE_FILE, or "
+                    "AUTHZ_UNSAFE_PLAINTEXT_LISTEN=true"
+                ),
             ),
             (
                 any(header.startswith(self.header_prefix) for header in self.source_headers if header),

@@ -91,7 +91,7 @@ def _show_refusal(refusal: Rejection, form: str, value: bytes, *, as_json: bool)
         return
     print(f"{refusal.reason.value}: {refusal.reason.meaning}")
     for key, fact in refusal.facts.items():
-        print(f"  {key}: {ascii(fact)}")
+        print(f"  {key}: {fact!a}")
     if fitting != form:
         print(f"This looks like {words}; you asked for {form}.")
     print(refusal.reason.action)

@@ -27,8 +27,10 @@ def run(args: argparse.Namespace) -> int:
 def reasons_page() -> str:
     """Every reason: code, status, meaning, what to do."""
     parts = [
-        "# Reasons\n\nMade by `authz-server reference reasons`. The code stands in the answer's `reason`, in the decision line, "
-        "in Envoy's dynamic metadata and as a label of `authz_decisions_total`.\n"
+        (
+            "# Reasons\n\nMade by `authz-server reference reasons`. The code stands in the answer's `reason`, in the decision "
+            "line, in Envoy's dynamic metadata and as a label of `authz_decisions_total`.\n"
+        )
     ]
     for step, reasons in groupby(Reason, key=lambda reason: reason.step):
         rows = [f"| `{each.value}` | {each.status} | {each.meaning} | {each.action} |\n" for each in reasons]
@@ -45,9 +47,9 @@ def settings_page() -> str:
         default = "required" if field.is_required() or field.default is PydanticUndefined else _default(field.default)
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |\n".replace("||", "| |"))
     return (
-        "# Settings\n\nMade by `authz-server reference settings`. Each is an environment variable, or the same name in lower case "
-        "without `AUTHZ_` in the YAML file that `AUTHZ_CONFIG` names; the environment wins. Lists are separated by commas, or are "
-        "a JSON array. Any setting may be given as `AUTHZ_…_FILE`, a file that holds the value: use that for secrets.\n\n"
+        "# Settings\n\nMade by `authz-server reference settings`. Each is an environment variable, or the same name in lower "
+        "case without `AUTHZ_` in the YAML file that `AUTHZ_CONFIG` names; the environment wins. Lists are separated by commas, or "
+        "are a JSON array. Any setting may be given as `AUTHZ_…_FILE`, a file that holds it: use that for secrets.\n\n"
         "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
     )
 

@@ -76,6 +76,7 @@ class Stage:
         self._say("starting the upstream that echoes headers")
         upstream = echo_server("127.0.0.1", self.ports["upstream"])
         threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        self._stack.callback(upstream.server_close)
         self._stack.callback(upstream.shutdown)
         self._say("starting authz-server")
         self._run(self._authz_server(), "authz")

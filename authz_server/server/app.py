@@ -29,7 +29,7 @@ def run(settings: Settings, snapshot: Snapshot) -> int:
     try:
         asyncio.run(_serve(settings, snapshot))
     except (OSError, RuntimeError, ValueError) as error:
-        _log.error("cannot start: %s", error)  # noqa: TRY400 - the operator's mistake needs no stack trace
+        _log.error("cannot start: %s", error)
         return 1
     return 0
 

@@ -21,7 +21,7 @@ _NAMES = (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
 _OPTIONS = (("grpc.so_reuseport", 0),)
 
 
-class _Authorization(external_auth_pb2_grpc.AuthorizationServicer):
+class _Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc] # generated, untyped
     def __init__(self, handler: Callable[[Any], Any]) -> None:
         self._handler = handler
 
@@ -38,7 +38,7 @@ class AsyncioTransport:
         self._listen = listen
         self._tls = tls
         self._server: Any = None
-        self._health = health.aio.HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs lack it
         self.port = 0
 
     async def start(self) -> None:

@@ -37,7 +37,7 @@ class CheckService:
         decision_id = os.urandom(16).hex()
         try:
             return self._answer(message, decision_id)
-        except Exception:  # the one place that catches everything, and it denies
+        except Exception:  # noqa: BLE001 - the one place that catches everything, and it denies
             _log.exception("decision %s failed", decision_id)
             self._metrics.count("error", Reason.INTERNAL_ERROR.value, 0.0)
             return check_response(Deny(Reason.INTERNAL_ERROR, {}), decision_id, is_grpc=False)

@@ -1,0 +1,366 @@
+"""The real server on a loopback port, spoken to in bytes by an independent codec."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from cryptography import x509
+from envoy_data_plane.envoy.service.auth import v3 as wire
+from grpc_health.v1 import health_pb2
+
+from authz_server.access import AllowList, parse_pattern
+from authz_server.decision import Snapshot
+from authz_server.demo.pki import Authority, Issued
+from authz_server.forwarded import Format, Source
+from authz_server.forwarded.encodings import encode_pem, encode_percent
+from authz_server.hop import HopPolicy, PeerProof
+from authz_server.model import Certificate, NameKind
+from authz_server.observe import DecisionLog, Metrics, Redaction
+from authz_server.server.admin import AdminServer
+from authz_server.server.asyncio_transport import AsyncioTransport
+from authz_server.server.service import CheckService
+from authz_server.server.transport import TlsMaterial
+from authz_server.snapshots import SnapshotStore
+from authz_server.validation import Profile, TrustBundle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+SERVICE = "envoy.service.auth.v3.Authorization"
+CHECK = f"/{SERVICE}/Check"
+HEALTH = "/grpc.health.v1.Health/Check"
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@cache
+def authority() -> Authority:
+    """The clients' CA."""
+    return Authority.create("Test CA")
+
+
+def snapshot() -> Snapshot:
+    """A snapshot that allows every client of ``authority`` behind the hop ``CN=waf``."""
+    return Snapshot(
+        revision="r1",
+        hop=HopPolicy("waf", (PeerProof(frozenset({"CN=waf"}), ("hop", "mtls")),)),
+        source=Source("default", Format.URL_PEM, "x-client-cert"),
+        trust=TrustBundle("default", (Certificate.from_der(authority().certificate_der),)),
+        profile=Profile(),
+        identity=NameKind.SUBJECT,
+        rules=AllowList((parse_pattern("*"),)),
+        header_prefix="x-auth-client-",
+    )
+
+
+def request_bytes(leaf: Issued | None = None, principal: str = "CN=waf") -> bytes:
+    """A CheckRequest, written by envoy-data-plane and not by the library that the server reads it with."""
+    headers = {"x-client-cert": encode_percent(encode_pem(leaf.chain_der))} if leaf else {}
+    http = wire.AttributeContextHttpRequest(method="GET", path="/orders", host="api", headers=headers)
+    return bytes(
+        wire.CheckRequest(
+            attributes=wire.AttributeContext(
+                source=wire.AttributeContextPeer(principal=principal),
+                request=wire.AttributeContextRequest(http=http),
+                context_extensions={"hop": "mtls"},
+            )
+        )
+    )
+
+
+class Server:
+    """A service with everything that hangs on it."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.lines = io.BytesIO()
+        self.store, self.metrics = SnapshotStore(snapshot()), Metrics()
+        self.service = CheckService(self.store, self.metrics, DecisionLog(self.lines, Redaction()), clock)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, listen: str = "127.0.0.1:0", tls: TlsMaterial | None = None) -> AsyncIterator[AsyncioTransport]:
+        """Its transport, started; not yet serving."""
+        transport = AsyncioTransport(self.service.check, listen, tls)
+        await transport.start()
+        try:
+            yield transport
+        finally:
+            await transport.stop(0)
+
+    @property
+    def records(self) -> list[dict[str, object]]:
+        """The decision lines."""
+        return [json.loads(line) for line in self.lines.getvalue().splitlines()]
+
+
+async def call(channel: grpc.aio.Channel, message: bytes, method: str = CHECK) -> bytes:
+    """One call in bytes."""
+    return await channel.unary_unary(method)(message, timeout=5)
+
+
+async def health(channel: grpc.aio.Channel, service: str = "") -> int:
+    """What a health check is answered."""
+    answer = await call(channel, health_pb2.HealthCheckRequest(service=service).SerializeToString(), HEALTH)
+    return health_pb2.HealthCheckResponse.FromString(answer).status
+
+
+def test_check() -> None:
+    """Allow, client's fault and our fault as Envoy reads them, each with its decision line."""
+
+    async def play() -> None:
+        server = Server()
+        async with server.listening() as transport, grpc.aio.insecure_channel(f"127.0.0.1:{transport.port}") as channel:
+            allowed = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+            denied = wire.CheckResponse.parse(await call(channel, request_bytes()))
+            unproven = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"), "CN=other")))
+            server.store.current = None
+            broken = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+        assert allowed.status.code == 0
+        assert ("x-auth-client-name", "CN=alice") in [
+            (each.header.key, each.header.value) for each in allowed.ok_response.headers
+        ]
+        assert (denied.status.code, denied.denied_response.status.code) == (16, 401)
+        assert (unproven.status.code, unproven.denied_response.status.code) == (7, 403)
+        assert (broken.status.code, broken.error_response.status.code) == (14, 503)
+        assert [record.get("reason") for record in server.records] == [
+            None,
+            "credential_missing",
+            "hop_principal_mismatch",
+            "configuration_unavailable",
+        ]
+
+    asyncio.run(play())
+
+
+def test_garbage() -> None:
+    """Bytes that are no CheckRequest, and unknown methods, get a gRPC error: Envoy denies on any."""
+
+    async def play() -> None:
+        async with Server().listening() as transport, grpc.aio.insecure_channel(f"127.0.0.1:{transport.port}") as channel:
+            for message, method in ((b"\xff\xff", CHECK), (b"", f"/{SERVICE}/Other")):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call(channel, message, method)
+            empty = wire.CheckResponse.parse(await call(channel, b""))
+        assert empty.status.code == 7
+
+    asyncio.run(play())
+
+
+def test_internal_error() -> None:
+    """Whatever breaks inside is answered with an error, never with an allow, and is counted."""
+
+    def no_clock() -> datetime:
+        raise RuntimeError
+
+    async def play() -> None:
+        server = Server(no_clock)
+        async with server.listening() as transport, grpc.aio.insecure_channel(f"127.0.0.1:{transport.port}") as channel:
+            answer = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+        assert (answer.status.code, answer.error_response.status.code) == (14, 503)
+        labels = {"outcome": "error", "reason": "internal_error"}
+        assert server.metrics.registry.get_sample_value("authz_decisions_total", labels) == 1
+
+    asyncio.run(play())
+
+
+def test_health() -> None:
+    """Health is NOT_SERVING until it is set, for the service and for the server as a whole."""
+
+    async def play() -> None:
+        async with Server().listening() as transport, grpc.aio.insecure_channel(f"127.0.0.1:{transport.port}") as channel:
+            for serving, expected in ((None, NOT_SERVING), (True, SERVING), (False, NOT_SERVING)):
+                if serving is not None:
+                    await transport.set_serving(serving=serving)
+                assert [await health(channel), await health(channel, SERVICE)] == [expected, expected]
+
+    asyncio.run(play())
+
+
+def test_unix_socket(tmp_path: Path) -> None:
+    """A Unix socket serves as well as a port."""
+
+    async def play() -> None:
+        listen = f"unix:{tmp_path}/authz.sock"
+        async with Server().listening(listen), grpc.aio.insecure_channel(listen) as channel:
+            answer = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+        assert answer.status.code == 0
+
+    asyncio.run(play())
+
+
+def test_port_taken() -> None:
+    """A port that another process has is an error, not shared with it."""
+
+    async def play() -> None:
+        async with Server().listening() as transport:
+            with pytest.raises(RuntimeError):
+                async with Server().listening(f"127.0.0.1:{transport.port}"):
+                    pass
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("client", "accepted"), [("good", True), ("other", False), (None, False)])
+def test_mutual_tls(client: str | None, accepted: bool) -> None:  # noqa: FBT001
+    """With a client CA, only a caller with a certificate of that CA gets through."""
+    ours, other = Authority.create("Hop CA"), Authority.create("Other CA")
+    san = ((x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False),)
+    listener = ours.issue("CN=authz", eku="server", extensions=san)
+    shown = {"good": ours.issue("CN=envoy"), "other": other.issue("CN=envoy"), None: None}[client]
+    credentials = grpc.ssl_channel_credentials(
+        ours.certificate_pem, *((shown.key_pem, shown.certificate_pem) if shown else (None, None))
+    )
+
+    async def play() -> int:
+        tls = TlsMaterial(listener.certificate_pem, listener.key_pem, ours.certificate_pem)
+        async with Server().listening(tls=tls) as transport:
+            async with grpc.aio.secure_channel(f"127.0.0.1:{transport.port}", credentials) as channel:
+                return wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice")))).status.code
+
+    if accepted:
+        assert asyncio.run(play()) == 0
+    else:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            asyncio.run(play())
+        assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_empty_client_ca() -> None:
+    """An empty client CA file does not become "any client"."""
+    ours = Authority.create("Hop CA")
+    listener = ours.issue("CN=authz", eku="server")
+
+    async def play() -> None:
+        async with Server().listening(tls=TlsMaterial(listener.certificate_pem, listener.key_pem, b"")):
+            pass
+
+    with pytest.raises((RuntimeError, ValueError)):
+        asyncio.run(play())
+
+
+def get(url: str) -> int:
+    """The status of a GET."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_admin() -> None:
+    """The admin port answers metrics and probes, and nothing else."""
+    ready: list[bool] = []
+    admin = AdminServer("127.0.0.1:0", Metrics().registry, lambda: bool(ready))
+    admin.start()
+    base = f"http://127.0.0.1:{admin.port}"
+    try:
+        assert [get(base + path) for path in ("/healthz", "/readyz", "/metrics", "/other")] == [200, 503, 200, 404]
+        ready.append(True)
+        assert get(f"{base}/readyz") == 200
+    finally:
+        admin.stop()
+
+
+def free_port() -> int:
+    """A port that nobody has right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(tmp_path: Path, **settings: str):
+    """``authz-server serve`` in a process of its own: the process, its gRPC port and its admin port."""
+    (tmp_path / "ca.pem").write_bytes(authority().certificate_pem)
+    listen, admin = free_port(), free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AUTHZ_LISTEN": f"127.0.0.1:{listen}",
+        "AUTHZ_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "AUTHZ_SOURCE_FORMAT": "url-pem",
+        "AUTHZ_TRUST_BUNDLE_FILE": str(tmp_path / "ca.pem"),
+        "AUTHZ_ALLOW": "*",
+        "AUTHZ_HOP_PRINCIPALS": "CN=waf",
+        **settings,
+    }
+    command = [sys.executable, "-m", "authz_server", "serve"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process, listen, admin
+        finally:
+            process.kill()
+
+
+def await_ready(admin: int) -> None:
+    """Wait until the readiness probe answers 200."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if get(f"http://127.0.0.1:{admin}/readyz") == 200:
+                return
+        time.sleep(0.01)
+    pytest.fail("never ready")
+
+
+def test_drain(tmp_path: Path) -> None:
+    """On SIGTERM health flips at once, calls are still answered for the drain delay, and the process ends with 0."""
+    with serving(tmp_path, AUTHZ_DRAIN_DELAY_SECONDS="1.5", AUTHZ_DRAIN_TIMEOUT_SECONDS="1") as (process, listen, admin):
+        await_ready(admin)
+        with grpc.insecure_channel(f"127.0.0.1:{listen}") as channel:
+            ask_health, check = channel.unary_unary(HEALTH), channel.unary_unary(CHECK)
+            assert health_pb2.HealthCheckResponse.FromString(ask_health(b"", timeout=5)).status == SERVING
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert health_pb2.HealthCheckResponse.FromString(ask_health(b"", timeout=5)).status == NOT_SERVING
+            assert get(f"http://127.0.0.1:{admin}/readyz") == 503
+            answer = wire.CheckResponse.parse(check(request_bytes(authority().issue("CN=alice")), timeout=5))
+            assert answer.status.code == 0
+        out, _ = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["ALLOW"]
+
+
+def test_term_when_ready(tmp_path: Path) -> None:
+    """A SIGTERM in the very moment of readiness drains as well."""
+    with serving(tmp_path, AUTHZ_DRAIN_DELAY_SECONDS="0") as (process, _, admin):
+        await_ready(admin)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_problems_are_told_together(tmp_path: Path) -> None:
+    """A configuration with two mistakes names both on standard error and exits 1."""
+    with serving(tmp_path, AUTHZ_SOURCE_FORMAT="nonsense", AUTHZ_TYPO="1") as (process, _, _):
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (1, b"")
+        assert {"AUTHZ_SOURCE_FORMAT", "AUTHZ_TYPO"} <= {line.partition(b":")[0].decode() for line in err.splitlines()}
+
+
+def test_danger_is_said(tmp_path: Path) -> None:
+    """Every start with an unsafe setting says so."""
+    with serving(tmp_path, AUTHZ_HOP_PRINCIPALS="", AUTHZ_UNSAFE_NO_HOP_PROOF="true", AUTHZ_DRAIN_DELAY_SECONDS="0") as (
+        process,
+        _,
+        admin,
+    ):
+        await_ready(admin)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+        assert b"AUTHZ_UNSAFE_NO_HOP_PROOF is set" in err
