@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: dev demo test lint e2e lock clean
+.PHONY: dev demo test lint e2e compose-test lock clean
 
 dev: $(STAMP)
 
@@ -24,10 +24,14 @@ demo: dev
 	$(BIN)/authz-server demo
 
 test: dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest
 
 e2e: dev
 	$(BIN)/pytest tests/e2e
+
+# Needs root, Docker and Compose; makes base images itself where none can be pulled.
+compose-test:
+	bash tests/compose/run.sh
 
 lint: dev
 	$(BIN)/ruff check .
@@ -35,10 +39,13 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate
+
 lock: dev
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --extra test pyproject.toml -o requirements/dev.lock
+	$(BIN)/$(COMPILE) --extra test pyproject.toml -o requirements/dev.lock
+	$(BIN)/$(COMPILE) pyproject.toml -o requirements/runtime.lock
+	echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o requirements/build.lock
 
 clean:
 	rm -rf $(VENV) .cache dist build

@@ -43,10 +43,10 @@ def identity_headers(principal: Principal, prefix: str) -> tuple[tuple[tuple[str
     Raises ``Rejection(IDENTITY_TOO_LONG)``: half a name is another name, so nothing is cut.
     """
     values = {
-        "name": quote(principal.name.value, safe=_SINGLE),
+        "name": _encode(principal.name.value, _SINGLE),
         "name-kind": principal.name.kind.value,
-        "subject": quote(principal.subject, safe=_SINGLE),
-        "issuer": quote(principal.issuer, safe=_SINGLE),
+        "subject": _encode(principal.subject, _SINGLE),
+        "issuer": _encode(principal.issuer, _SINGLE),
         "serial": principal.serial,
         "sha256": principal.certificate_sha256,
         "public-key-sha256": principal.public_key_sha256,
@@ -57,14 +57,22 @@ def identity_headers(principal: Principal, prefix: str) -> tuple[tuple[tuple[str
         "dns": _joined(principal, NameKind.DNS),
         "email": _joined(principal, NameKind.EMAIL),
     }
-    headers = tuple((prefix + suffix, value.strip(" ")) for suffix, value in values.items() if value.strip(" "))
+    headers = tuple((prefix + suffix, value) for suffix, value in values.items() if value)
     _refuse_excess(headers)
     present = {name for name, _ in headers}
     return headers, tuple(name for suffix in SUFFIXES if (name := prefix + suffix) not in present)
 
 
+def _encode(value: str, literal: str) -> str:
+    """Percent-encode; spaces at the ends too, which HTTP strips (RFC 9110 §5.5): `` admin`` must not arrive as ``admin``."""
+    inner = value.strip(" ")
+    start = value.index(inner)
+    end = len(value) - len(inner) - start
+    return "%20" * start + quote(inner, safe=literal) + "%20" * end
+
+
 def _joined(principal: Principal, kind: NameKind) -> str:
-    return ",".join(quote(value, safe=_LITERAL) for value in principal.values(kind))
+    return ",".join(_encode(value, _LITERAL) for value in principal.values(kind))
 
 
 def _refuse_excess(headers: tuple[tuple[str, str], ...]) -> None:

@@ -149,13 +149,15 @@ def _anchors(content: bytes, path: Path, now: datetime, problems: list[Problem])
 def _fault(anchor: Certificate, now: datetime) -> str | None:
     try:
         is_ca = anchor.x509.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, *CERTIFICATE_PARSE_ERRORS):
-        is_ca = False
+        not_after = anchor.x509.not_valid_after_utc
+    except x509.ExtensionNotFound:
+        return "not a CA certificate (no basic constraints)"
+    except CERTIFICATE_PARSE_ERRORS as error:
+        return f"cannot be read: {error}"
     if not is_ca:
         return "not a CA certificate (CA:FALSE)"
-    if anchor.x509.not_valid_after_utc < now:
-        return f"expired on {anchor.x509.not_valid_after_utc:%Y-%m-%d}"
-    return None
+    # RFC 5280 §4.1.2.5: the last second is included.
+    return f"expired on {not_after:%Y-%m-%d}" if not_after < now.replace(microsecond=0) else None
 
 
 def _expiring(anchors: tuple[Certificate, ...], now: datetime, days: int) -> tuple[str, ...]:

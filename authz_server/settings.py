@@ -7,13 +7,14 @@ names; the environment wins. Any setting may also be given as ``AUTHZ_…_FILE``
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
 
 from authz_server.forwarded import DEFAULT_HEADERS, ElementSelector, Format
 from authz_server.model import NameKind
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PREFIX = "AUTHZ_"
 _CONFIG = "AUTHZ_CONFIG"
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
+_MAX_PORT = 65535
 _HEADER = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
@@ -36,10 +39,22 @@ def _listed(value: Any) -> Any:
 
 
 def _element(value: Any) -> Any:
-    ElementSelector.from_text(value)
+    ElementSelector.from_text(str(value))
     return value
 
 
+def _address(value: Any) -> Any:
+    """``HOST:PORT`` (an IPv6 address in brackets), ``unix:/PATH`` or nothing; raises ``ValueError`` for anything else."""
+    text = str(value)
+    address = _ADDRESS.fullmatch(text)
+    is_port = address is not None and int(address[2]) <= _MAX_PORT
+    if text and not is_port and not (text.startswith("unix:/") and len(text) > len("unix:/")):
+        msg = f"{text!r}: expected HOST:PORT with a port up to {_MAX_PORT}"
+        raise ValueError(msg)
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
@@ -48,7 +63,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    listen: str = Field("127.0.0.1:9001", description="where Envoy asks: `HOST:PORT` or `unix:/PATH`")
+    listen: Address = Field("127.0.0.1:9001", min_length=1, description="where Envoy asks: `HOST:PORT` or `unix:/PATH`")
     unsafe_plaintext_listen: bool = Field(
         default=False,
         description="allow an address other than loopback or a Unix socket without TLS: anybody who reaches it can ask",
@@ -56,7 +71,7 @@ class Settings(BaseModel):
     tls_certificate_file: Path | None = Field(None, description="certificate chain (PEM) of the listener")
     tls_private_key_file: Path | None = Field(None, description="its private key (PEM)")
     tls_client_ca_file: Path | None = Field(None, description="CAs (PEM) whose certificates Envoy must show one of: mutual TLS")
-    admin_listen: str = Field("127.0.0.1:9002", description="HTTP with `/metrics`, `/healthz`, `/readyz`; empty turns it off")
+    admin_listen: Address = Field("127.0.0.1:9002", description="HTTP with `/metrics`, `/healthz`, `/readyz`; empty turns it off")
     drain_delay_seconds: float = Field(
         4.0,
         ge=0,
@@ -113,6 +128,11 @@ class Settings(BaseModel):
         None, description="secret by which masked names become pseudonyms that stay comparable"
     )
 
+    @field_serializer("log_mask")
+    def _ordered(self, mask: frozenset[str]) -> list[str]:
+        """A set's order differs from process to process; the revision, made from this, must not."""
+        return sorted(mask)
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Settings:
         problems = [message for is_wrong, message in self._contradictions() if is_wrong]
@@ -151,6 +171,7 @@ class Settings(BaseModel):
                     "AUTHZ_UNSAFE_PLAINTEXT_LISTEN=true"
                 ),
             ),
+            (self.admin_listen.startswith("unix:"), "AUTHZ_ADMIN_LISTEN: expected HOST:PORT, or empty to turn it off"),
             (
                 any(header.startswith(self.header_prefix) for header in self.source_headers if header),
                 "AUTHZ_HEADER_PREFIX: the certificate header begins with it too; choose another prefix",

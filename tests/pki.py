@@ -1,61 +1,70 @@
-"""The tests' PKI: one root, one intermediate, and ready-made values that a test changes one thing of."""
+"""A test CA whose times stand still, on the throwaway PKI of the demo; each defect is one changed argument."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
-from authz_server.access import AllowList, parse_pattern
-from authz_server.decision import Snapshot
-from authz_server.demo.pki import Authority, Issued
-from authz_server.forwarded import DEFAULT_HEADERS, ElementSelector, Format, Source
-from authz_server.hop import HopPolicy, PeerProof
-from authz_server.model import Certificate, ForwardedRequest, NameKind, Peer, PresentedChain
-from authz_server.validation import Profile, TrustBundle
+from authz_server.demo.pki import Authority, Issued, PrivateKey, make_key
+from authz_server.model import Certificate, ForwardedRequest, Peer, PresentedChain
+from authz_server.validation import TrustBundle
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-SPIFFE = "spiffe://example.org/alice"
-ROOT = Authority.create("Root CA")
-MIDDLE = Authority.create("Middle CA", parent=ROOT)
-ALICE = ROOT.issue("CN=alice", uris=(SPIFFE,))
-BOB = MIDDLE.issue("CN=bob", uris=("spiffe://example.org/bob",))
-TRUST = TrustBundle("test", (Certificate.from_der(ROOT.certificate_der),))
+NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+BEFORE, AFTER = NOW - timedelta(days=1), NOW + timedelta(days=1)
+SECOND = timedelta(seconds=1)
+NOBODY = Peer(None, "", "")
 
 
-def presented(issued: Issued) -> PresentedChain:
-    """What a decoder makes of a header that holds this certificate and its intermediates."""
-    leaf, *rest = (Certificate.from_der(der) for der in issued.chain_der)
-    return PresentedChain(leaf, tuple(rest))
+@cache
+def key(kind: str = "p256") -> PrivateKey:
+    """One key of each kind for the whole run: RSA keys take long to make."""
+    return make_key(kind)
 
 
-def source(form: Format, element: str = "sole") -> Source:
-    """A source of this format with its own headers."""
-    return Source("test", form, *DEFAULT_HEADERS[form], ElementSelector.from_text(element))
+def authority(name: str = "Root", **fields) -> Authority:
+    """A CA, valid from a day before NOW to two days after it."""
+    return Authority.create(name, **{"not_before": BEFORE, "not_after": AFTER + timedelta(days=1)} | fields)
 
 
-def request(*headers: tuple[str, bytes], **changes) -> ForwardedRequest:
-    """A request from the trusted proxy with these headers."""
-    values = {
-        "method": "GET",
-        "host": "api.example.org",
-        "path": "/orders?token=secret",
-        "headers": headers,
-        "peer": Peer("10.0.0.7", "spiffe://lab/waf", ""),
-        "request_id": "r-1",
-        "context": {"hop": "mtls"},
-    }
-    return ForwardedRequest(**(values | changes))
+def client(issuer: Authority | None = None, subject="CN=alice,O=Acme", **fields) -> Issued:
+    """A client certificate, valid from a day before NOW to a day after it."""
+    return (issuer or root()).issue(subject, **{"not_before": BEFORE, "not_after": AFTER} | fields)
 
 
-def snapshot(form: Format = Format.URL_PEM, allow: str = f"spiffe:{SPIFFE}", **changes) -> Snapshot:
-    """A configuration that believes the proxy of ``request`` and allows alice."""
-    values = {
-        "revision": "r1",
-        "hop": HopPolicy("waf", (PeerProof(frozenset({"spiffe://lab/waf"}), ("hop", "mtls")),)),
-        "source": source(form),
-        "trust": TRUST,
-        "profile": Profile(),
-        "identity": NameKind.SPIFFE,
-        "rules": AllowList((parse_pattern(allow),)),
-        "header_prefix": "x-auth-client-",
-    }
-    return Snapshot(**(values | changes))
+@cache
+def root() -> Authority:
+    """The trusted root."""
+    return authority()
+
+
+@cache
+def intermediate() -> Authority:
+    """A CA below the root."""
+    return authority("Intermediate", parent=root())
+
+
+@cache
+def alice() -> Issued:
+    """The ordinary client: Root -> Intermediate -> alice."""
+    return client(intermediate(), uris=["spiffe://example.org/alice"], dns=["alice.example.org"], emails=["alice@Example.org"])
+
+
+def certificate(issued: Issued) -> Certificate:
+    """The certificate as the house knows it."""
+    return Certificate.from_der(issued.certificate_der)
+
+
+def presented(issued: Issued, *more: Issued) -> PresentedChain:
+    """The chain as a header would present it, with further certificates behind."""
+    leaf, *above = (Certificate.from_der(der) for der in issued.chain_der)
+    return PresentedChain(leaf, (*above, *map(certificate, more)))
+
+
+def bundle(*anchors: Issued) -> TrustBundle:
+    """The trust bundle of these anchors, the root unless told."""
+    return TrustBundle("test", tuple(map(certificate, anchors or (root(),))))
+
+
+def request(*headers: tuple[str, bytes], peer: Peer = NOBODY, context=None) -> ForwardedRequest:
+    """A request with these headers."""
+    return ForwardedRequest("GET", "api.example.org", "/", headers, peer, "r-1", context or {})

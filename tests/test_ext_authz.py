@@ -207,11 +207,11 @@ def assert_denial_body(answer: object, reason: Reason, *, grpc_caller: bool) -> 
 def test_metadata() -> None:
     """Dynamic metadata names decision, outcome and principal on allow, and the reason on deny."""
     allowed = dict(check_response(allow(), "id-1", is_grpc=False).dynamic_metadata)
-    assert allowed["decision_id"] == "id-1"
-    assert (allowed["outcome"], allowed["reason"]) == ("ALLOW", "")
+    assert (allowed["id"], allowed["outcome"]) == ("id-1", "ALLOW")
+    assert "reason" not in allowed
     assert dict(allowed["principal"]) == {"name": "CN=alice,O=Acme", "kind": "subject"}
     denied = dict(check_response(Deny(Reason.NOT_ALLOWED, {}), "id-2", is_grpc=False).dynamic_metadata)
-    assert denied == {"decision_id": "id-2", "outcome": "DENY", "reason": "not_allowed"}
+    assert denied == {"id": "id-2", "outcome": "DENY", "reason": "not_allowed"}
 
 
 @pytest.mark.parametrize(

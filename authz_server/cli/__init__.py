@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -19,5 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (serve, check, inspect, explain, reference, demo):
         command.add_parser(subparsers)
-    args = parser.parse_args(argv)
+    # argparse takes a PEM value for an option; with a space in it, it does not, and header values begin with no space.
+    arguments = [f" {text}" if text.startswith("-----BEGIN") else text for text in (sys.argv[1:] if argv is None else argv)]
+    args = parser.parse_args(arguments)
     return int(args.run(args))

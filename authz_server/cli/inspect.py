@@ -44,23 +44,40 @@ def run(args: argparse.Namespace) -> int:
     if args.format is None or args.value is None:
         print("inspect needs --format and VALUE (or --batch)", file=sys.stderr)
         return _USAGE
-    text = sys.stdin.read().removesuffix("\n") if args.value == "-" else args.value
+    value = sys.stdin.buffer.read().removesuffix(b"\n") if args.value == "-" else _bytes(args.value)
     try:
         source = _source(args.format, args.element, args.header)
         at = datetime.fromisoformat(args.at) if args.at else datetime.now(UTC)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
         trust = TrustBundle("inspect", load_anchors(args.trust_bundle, at)) if args.trust_bundle else None
     except ValueError as error:
         print(error, file=sys.stderr)
         return _USAGE
     try:
-        chain = decode_chain(source, _bytes(text), None if args.chain is None else _bytes(args.chain))
-        _show(chain, as_json=args.json)
-        if trust is not None:
-            path = verify_path(chain, trust, Profile(), at if at.tzinfo else at.replace(tzinfo=UTC))
-            print(f"valid until {path.valid_until.isoformat()}, anchor {path.anchor.sha256}", file=sys.stderr)
+        chain = decode_chain(source, value, None if args.chain is None else _bytes(args.chain))
+        shown = _shown(chain, as_json=args.json)
     except Rejection as refusal:
-        _show_refusal(refusal, args.format, _bytes(text), as_json=args.json)
+        _show_refusal(refusal, args.format, value, as_json=args.json)
         return _REFUSED
+    # With --json one document is printed: the chain, or why it was refused.
+    if trust is None:
+        print(shown)
+        return _DECODED
+    return _validate(chain, trust, at, shown, as_json=args.json)
+
+
+def _validate(chain: PresentedChain, trust: TrustBundle, at: datetime, shown: str, *, as_json: bool) -> int:
+    try:
+        path = verify_path(chain, trust, Profile(), at)
+    except Rejection as refusal:
+        if as_json:
+            print(json.dumps({"error": {"reason": refusal.reason.value, "facts": refusal.facts}}, indent=2))
+        else:
+            print(shown)
+            print(_refusal_text(refusal))
+        return _REFUSED
+    print(shown)
+    print(f"valid until {path.valid_until.isoformat()}, anchor {path.anchor.sha256}", file=sys.stderr)
     return _DECODED
 
 
@@ -70,17 +87,14 @@ def _source(form: str, element: str, header: str | None = None) -> Source:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return text.removeprefix(" ").encode("utf-8", "surrogateescape")
 
 
-def _show(chain: PresentedChain, *, as_json: bool) -> None:
+def _shown(chain: PresentedChain, *, as_json: bool) -> str:
     if as_json:
         shown = {"leaf": details(chain.leaf), "intermediates": [details(each) for each in chain.intermediates]}
-        print(json.dumps(shown, indent=2))
-        return
-    print(lines("leaf", chain.leaf))
-    for each in chain.intermediates:
-        print(lines("intermediate", each))
+        return json.dumps(shown, indent=2)
+    return "\n".join([lines("leaf", chain.leaf), *(lines("intermediate", each) for each in chain.intermediates)])
 
 
 def _show_refusal(refusal: Rejection, form: str, value: bytes, *, as_json: bool) -> None:
@@ -89,26 +103,29 @@ def _show_refusal(refusal: Rejection, form: str, value: bytes, *, as_json: bool)
         error = {"reason": refusal.reason.value, "facts": refusal.facts, "looks_like": words}
         print(json.dumps({"error": error}, indent=2))
         return
-    print(f"{refusal.reason.value}: {refusal.reason.meaning}")
-    for key, fact in refusal.facts.items():
-        print(f"  {key}: {fact!a}")
+    print(_refusal_text(refusal))
     if fitting != form:
         print(f"This looks like {words}; you asked for {form}.")
     print(refusal.reason.action)
 
 
+def _refusal_text(refusal: Rejection) -> str:
+    facts = [f"  {key}: {fact!a}" for key, fact in refusal.facts.items()]
+    return "\n".join([f"{refusal.reason.value}: {refusal.reason.meaning}", *facts])
+
+
 def _batch() -> int:
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:  # bytes: a line that is not UTF-8 is one bad line, not the end of the batch
         if line.strip():
             print(json.dumps(_batch_answer(line)), flush=True)
     return _DECODED
 
 
-def _batch_answer(line: str) -> dict[str, Any]:
+def _batch_answer(line: bytes) -> dict[str, Any]:
     """One answer for one line; a line that is no request gets the reason ``usage``."""
     identifier = None
     try:
-        question = json.loads(line)
+        question = json.loads(line.decode())
         identifier = question.get("id")
         chain_value = question.get("chain")
         source = _source(question["format"], question.get("element") or "sole")

@@ -48,8 +48,8 @@ def settings_page() -> str:
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |\n".replace("||", "| |"))
     return (
         "# Settings\n\nMade by `authz-server reference settings`. Each is an environment variable, or the same name in lower "
-        "case without `AUTHZ_` in the YAML file that `AUTHZ_CONFIG` names; the environment wins. Lists are separated by commas, or "
-        "are a JSON array. Any setting may be given as `AUTHZ_…_FILE`, a file that holds it: use that for secrets.\n\n"
+        "case without `AUTHZ_` in the YAML file that `AUTHZ_CONFIG` names; the environment wins. Lists are separated by commas "
+        "or a JSON array. Any setting may be given as `AUTHZ_…_FILE`, a file that holds it: use that for secrets.\n\n"
         "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
     )
 

@@ -165,6 +165,7 @@ def _sign(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
     )
-    for extension, critical in extensions:
+    # One that is given later replaces the standard one of its kind: so a single thing can be made defective.
+    for extension, critical in {extension.oid: (extension, critical) for extension, critical in extensions}.values():
         builder = builder.add_extension(extension, critical=critical)
     return builder.sign(signing_key, None if isinstance(signing_key, ed25519.Ed25519PrivateKey) else hashes.SHA256())

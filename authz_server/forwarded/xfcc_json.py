@@ -35,7 +35,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(keys) < len(pairs):
         raise Rejection(Reason.XFCC_DUPLICATE_KEY)
     for unknown in sorted(keys - _KEYS):
-        raise Rejection(Reason.XFCC_UNKNOWN_KEY, key=unknown)
+        # JSON can spell lone surrogates, which no log line can hold.
+        raise Rejection(Reason.XFCC_UNKNOWN_KEY, key=ascii(unknown)[1:-1])
     return dict(pairs)
 
 

@@ -41,7 +41,8 @@ def decision_record(  # noqa: PLR0913 - the parts of a record
         "duration": f"{seconds:.6f}s",
     }
     if isinstance(decision, Allow):
-        record["rule"] = decision.rule
+        # A rule may be one client's exact name.
+        record["rule"] = decision.rule if decision.rule == "*" else redaction.name(_text(decision.rule))
     else:
         record |= _refusal(decision, redaction)
     if request is not None:
@@ -71,6 +72,8 @@ def _facts(facts: Mapping[str, Fact], redaction: Redaction) -> dict[str, Fact]:
         if isinstance(text, str):
             text = redaction.name(text) if key in _NAME_FACTS else redaction.address(text) if key == "address" else text
             text = _text(text)
+        elif isinstance(text, list):
+            text = [_text(each) for each in text]
         shown[key] = text
     return shown
 
@@ -109,7 +112,7 @@ def _evidence(evidence: Evidence, redaction: Redaction) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def _timestamp(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
+class _Ipv6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class AdminServer:
     """``/metrics``, ``/healthz`` (the process runs) and ``/readyz`` (it serves) at ``HOST:PORT``."""
 
     def __init__(self, listen: str, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> None:
         """Bind; raises ``OSError`` if the address is taken."""
         host, _, port = listen.rpartition(":")
-        self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(registry, is_ready))
+        server = _Ipv6Server if host.startswith("[") else ThreadingHTTPServer
+        self._server = server((host.strip("[]"), int(port)), _handler(registry, is_ready))
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
 

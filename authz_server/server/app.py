@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from authz_server.observe import DecisionLog, Metrics, Redaction
 from authz_server.server.admin import AdminServer
 from authz_server.server.asyncio_transport import AsyncioTransport
@@ -42,13 +44,14 @@ async def _serve(settings: Settings, snapshot: Snapshot) -> None:
     admin = AdminServer(settings.admin_listen, metrics.registry, ready.is_set) if settings.admin_listen else None
     if admin:
         admin.start()
+    stop = _stop_signal()
     try:
         await transport.start()
         store.replace(snapshot)
         metrics.show_snapshot(snapshot)
         await _set_serving(transport, metrics, ready, serving=True)
         _log.info("serving at %s, configuration %s", settings.listen, snapshot.revision)
-        await _wait_for_signal()
+        await stop.wait()
         _log.info("draining")
         await _set_serving(transport, metrics, ready, serving=False)
         # Envoy goes on sending calls until its health check has failed often enough; they are still answered.
@@ -68,12 +71,13 @@ async def _set_serving(transport: Transport, metrics: Metrics, ready: asyncio.Ev
         ready.clear()
 
 
-async def _wait_for_signal() -> None:
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT. Made before the service is ready: whoever sees it ready may end it at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def _decision_log(settings: Settings) -> DecisionLog:
@@ -85,9 +89,7 @@ def _decision_log(settings: Settings) -> DecisionLog:
 def _tls_material(settings: Settings) -> TlsMaterial | None:
     if settings.tls_certificate_file is None or settings.tls_private_key_file is None:
         return None
-    client_ca = settings.tls_client_ca_file
-    return TlsMaterial(
-        settings.tls_certificate_file.read_bytes(),
-        settings.tls_private_key_file.read_bytes(),
-        client_ca.read_bytes() if client_ca else None,
-    )
+    client_ca = settings.tls_client_ca_file.read_bytes() if settings.tls_client_ca_file else None
+    if client_ca is not None:
+        x509.load_pem_x509_certificates(client_ca)  # raises ValueError: an empty file must not stand for other roots
+    return TlsMaterial(settings.tls_certificate_file.read_bytes(), settings.tls_private_key_file.read_bytes(), client_ca)

@@ -101,8 +101,10 @@ def _check_sizes(certificate: x509.Certificate, extensions: x509.Extensions) -> 
     names = _find(extensions, x509.SubjectAlternativeName)
     if names is not None and len(list(names)) > MAX_SUBJECT_ALTERNATIVE_NAMES:
         raise Rejection(Reason.CERTIFICATE_EXCESSIVE, subject_alternative_names=len(list(names)))
-    if len(certificate.subject.rdns) > MAX_RELATIVE_NAMES:
-        raise Rejection(Reason.CERTIFICATE_EXCESSIVE, relative_names=len(certificate.subject.rdns))
+    # The issuer too: names are parsed lazily, and a refusal further on must be able to print it.
+    relative_names = max(len(certificate.subject.rdns), len(certificate.issuer.rdns))
+    if relative_names > MAX_RELATIVE_NAMES:
+        raise Rejection(Reason.CERTIFICATE_EXCESSIVE, relative_names=relative_names)
 
 
 def _is_acceptable_key(certificate: x509.Certificate, *, ed25519_too: bool) -> bool:

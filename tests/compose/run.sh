@@ -21,6 +21,7 @@ finish() {
   exit "$status"
 }
 trap finish EXIT
+trap 'exit 143' INT TERM
 
 if ! docker info >/dev/null 2>&1; then
   echo "No Docker daemon answers; starting one"

@@ -19,7 +19,7 @@ from authz_server.forwarded.xfcc_json import encode_json_elements
 from authz_server.forwarded.xfcc_text import encode_text_elements
 from authz_server.model import Certificate
 from authz_server.reasons import Reason, Rejection
-from tests.pki import ALICE, BOB, MIDDLE, ROOT, SPIFFE, request, source
+from tests.samples import ALICE, BOB, MIDDLE, ROOT, SPIFFE, request, source
 
 A, B = ALICE.certificate_der, BOB.certificate_der
 CHAIN = BOB.chain_der
@@ -60,7 +60,7 @@ def decode(form, value, chain=None, element="sole"):
         (Format.XFCC, encode_json_elements((XfccElement(by=("x",), chain=CHAIN, dns=()),)), None, "sole", B, CHAIN[1:]),
     ],
 )
-def test_decoded(form, value, chain, element, leaf, intermediates):  # noqa: PLR0917 - a table
+def test_decoded(form, value, chain, element, leaf, intermediates):
     """The leaf and the intermediates come out byte for byte."""
     decoded = decode(form, value, chain, element)
 

@@ -1,6 +1,4 @@
-"""Proof of the hop."""
-
-from __future__ import annotations
+"""``hop/``: the proxy is proven by everything the operator asked for, or not at all."""
 
 import hashlib
 from ipaddress import ip_network
@@ -10,66 +8,96 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authz_server.hop import HopPolicy, NetworkProof, PeerProof, prove_hop
-from authz_server.model import Peer
+from authz_server.model import Peer, ProvenHop
 from authz_server.reasons import Reason, Rejection
-from tests.pki import ALICE, request
+from tests.pki import alice, request
 
-WAF = "spiffe://lab/waf"
-PIN = hashlib.sha256(ALICE.certificate_der).hexdigest()
-SPKI = hashlib.sha256(ALICE.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-SHOWN = quote(ALICE.certificate_pem.decode(), safe="")
-PEER = PeerProof(frozenset({WAF}), ("hop", "mtls"))
-PINNED = PeerProof(frozenset({WAF}), ("hop", "mtls"), frozenset({PIN}), frozenset({SPKI}))
-WRONG = PeerProof(frozenset({WAF}), ("hop", "mtls"), frozenset({SPKI}))
-WRONG_KEY = PeerProof(frozenset({WAF}), ("hop", "mtls"), public_key_sha256=frozenset({PIN}))
-NETWORK = NetworkProof((ip_network("10.0.0.0/24"), ip_network("2001:db8::/32")))
+WAF = "spiffe://example.org/waf"
+MARK = {"hop": "mtls"}
+PROOF = PeerProof(frozenset({WAF}), ("hop", "mtls"))
 
 
-@pytest.mark.parametrize(
-    ("proofs", "peer"),
-    [
-        ((PEER,), Peer(None, WAF, "")),
-        ((PINNED,), Peer(None, WAF, SHOWN)),
-        ((NETWORK,), Peer("10.0.0.255", "", "")),
-        ((NETWORK,), Peer("2001:db8::1", "", "")),
-        ((NETWORK,), Peer("::ffff:10.0.0.1", "", "")),  # an IPv4 peer of a dual-stack listener
-        ((PEER, NETWORK), Peer("10.0.0.1", WAF, "")),
-    ],
-)
-def test_proven(proofs, peer):
-    """A request that gives every proof comes through the hop, and the proofs are named."""
-    hop = prove_hop(request(peer=peer), HopPolicy("waf", proofs))
+def url_pem():
+    return quote(alice().certificate_pem.decode())
 
-    assert hop.proofs == tuple(proof.kind for proof in proofs)
+
+def prove(proof, peer, context=None):
+    return prove_hop(request(peer=peer, context=context), HopPolicy("waf", (proof,)))
+
+
+def test_everything_agrees():
+    """A marked listener with the configured principal proves the hop, and the proof is named."""
+    assert prove(PROOF, Peer(None, WAF, ""), MARK) == ProvenHop("waf", ("principal",))
 
 
 @pytest.mark.parametrize(
-    ("proofs", "peer", "context", "reason"),
+    ("principal", "context", "reason"),
     [
-        ((PEER,), Peer(None, "", ""), {"hop": "mtls"}, Reason.HOP_PRINCIPAL_MISSING),
-        ((PEER,), Peer(None, "spiffe://lab/waf2", ""), {"hop": "mtls"}, Reason.HOP_PRINCIPAL_MISMATCH),
-        ((PEER,), Peer(None, WAF, ""), {}, Reason.HOP_CONTEXT_MISMATCH),
-        ((PEER,), Peer(None, WAF, ""), {"hop": "subnet"}, Reason.HOP_CONTEXT_MISMATCH),
-        ((PINNED,), Peer(None, WAF, ""), {"hop": "mtls"}, Reason.HOP_CERTIFICATE_MISSING),
-        ((PINNED,), Peer(None, WAF, "junk"), {"hop": "mtls"}, Reason.HOP_CERTIFICATE_MISMATCH),
-        ((WRONG,), Peer(None, WAF, SHOWN), {"hop": "mtls"}, Reason.HOP_CERTIFICATE_MISMATCH),
-        ((WRONG_KEY,), Peer(None, WAF, SHOWN), {"hop": "mtls"}, Reason.HOP_CERTIFICATE_MISMATCH),
-        ((NETWORK,), Peer("10.0.1.0", WAF, ""), {}, Reason.HOP_ADDRESS_MISMATCH),
-        ((NETWORK,), Peer(None, WAF, ""), {}, Reason.HOP_ADDRESS_MISMATCH),  # a pipe has no address
-        ((NETWORK,), Peer("10.0.0.1.evil", WAF, ""), {}, Reason.HOP_ADDRESS_MISMATCH),
-        ((PEER, NETWORK), Peer("10.9.9.9", WAF, ""), {"hop": "mtls"}, Reason.HOP_ADDRESS_MISMATCH),
+        (WAF, {}, Reason.HOP_CONTEXT_MISMATCH),
+        (WAF, {"hop": "plain"}, Reason.HOP_CONTEXT_MISMATCH),
+        (WAF, {"hop": ""}, Reason.HOP_CONTEXT_MISMATCH),
+        ("", MARK, Reason.HOP_PRINCIPAL_MISSING),
+        (WAF + "x", MARK, Reason.HOP_PRINCIPAL_MISMATCH),  # no prefixes
+        (WAF.upper(), MARK, Reason.HOP_PRINCIPAL_MISMATCH),  # no case folding
     ],
 )
-def test_refused(proofs, peer, context, reason):
-    """One proof that fails is enough to refuse, by its own name."""
+def test_peer_refused(principal, context, reason):
+    """Without the mark, or with no or another principal, the hop is not proven."""
     with pytest.raises(Rejection) as refused:
-        prove_hop(request(peer=peer, context=context), HopPolicy("waf", proofs))
-
+        prove(PROOF, Peer(None, principal, ""), context)
     assert refused.value.reason is reason
 
 
-def test_no_proof_is_an_error():
-    """A hop without proofs cannot be built unless the operator writes `unsafe`."""
+@pytest.mark.parametrize("pin", ["certificate_sha256", "public_key_sha256"])
+def test_pins(pin):
+    """A pin must be the fingerprint of the reported certificate; none, another or an unreadable one is refused."""
+    spki = alice().certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    data = alice().certificate_der if pin == "certificate_sha256" else spki
+    right = PeerProof(PROOF.principals, PROOF.context, **{pin: frozenset({hashlib.sha256(data).hexdigest(), "00"})})
+    wrong = PeerProof(PROOF.principals, PROOF.context, **{pin: frozenset({"00"})})
+    assert prove(right, Peer(None, WAF, url_pem()), MARK).name == "waf"
+    for proof, presented, reason in (
+        (right, "", Reason.HOP_CERTIFICATE_MISSING),
+        (wrong, url_pem(), Reason.HOP_CERTIFICATE_MISMATCH),
+        (right, "junk", Reason.HOP_CERTIFICATE_MISMATCH),
+    ):
+        with pytest.raises(Rejection) as refused:
+            prove(proof, Peer(None, WAF, presented), MARK)
+        assert refused.value.reason is reason
+
+
+NETWORK = NetworkProof((ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")))
+
+
+@pytest.mark.parametrize("address", ["192.0.2.0", "192.0.2.255", "::ffff:192.0.2.1", "2001:db8::1"])
+def test_network_inside(address):
+    """An address inside, IPv4-mapped ones included, proves the hop."""
+    assert prove(NETWORK, Peer(address, "", "")).proofs == ("network",)
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.3.0", "2001:db9::", "::ffff:192.0.3.1", None, "", "junk", "192.0.2.1:80", "192.0.2.01"]
+)
+def test_network_outside(address):
+    """An address outside, a pipe and anything unreadable are refused."""
+    with pytest.raises(Rejection) as refused:
+        prove(NETWORK, Peer(address, "", ""))
+    assert refused.value.reason is Reason.HOP_ADDRESS_MISMATCH
+    assert refused.value.facts == {"address": address}
+
+
+def test_every_proof_is_asked_for():
+    """One proof that holds does not make up for another that fails."""
+    policy = HopPolicy("waf", (PROOF, NETWORK))
+    inside = request(peer=Peer("192.0.2.1", WAF, ""), context=MARK)
+    assert prove_hop(inside, policy).proofs == ("principal", "network")
+    with pytest.raises(Rejection) as refused:
+        prove_hop(request(peer=Peer("198.51.100.1", WAF, ""), context=MARK), policy)
+    assert refused.value.reason is Reason.HOP_ADDRESS_MISMATCH
+
+
+def test_no_proof_must_be_written_down():
+    """An empty list of proofs is an error, unless the operator says so; then the hop's proof says so too."""
     with pytest.raises(ValueError, match="at least one proof"):
         HopPolicy("waf", ())
     assert prove_hop(request(), HopPolicy("waf", (), unsafe_unproven=True)).proofs == ("unsafe-unproven",)

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from datetime import UTC, datetime
 from functools import cache
 from ipaddress import ip_address
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from cryptography import x509
-from envoy_data_plane.envoy.service.auth import v3 as wire
 from grpc_health.v1 import health_pb2
 
 from authz_server.access import AllowList, parse_pattern
@@ -40,6 +40,11 @@ from authz_server.server.service import CheckService
 from authz_server.server.transport import TlsMaterial
 from authz_server.snapshots import SnapshotStore
 from authz_server.validation import Profile, TrustBundle
+
+with warnings.catch_warnings():
+    # Its own use of pydantic is deprecated; nothing of ours is.
+    warnings.simplefilter("ignore")
+    from envoy_data_plane.envoy.service.auth import v3 as wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -216,12 +221,17 @@ def test_port_taken() -> None:
     asyncio.run(play())
 
 
+def loopback_listener(issuer: Authority) -> Issued:
+    """A server certificate for 127.0.0.1."""
+    san = ((x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False),)
+    return issuer.issue("CN=authz", eku="server", extensions=san)
+
+
 @pytest.mark.parametrize(("client", "accepted"), [("good", True), ("other", False), (None, False)])
 def test_mutual_tls(client: str | None, accepted: bool) -> None:  # noqa: FBT001
     """With a client CA, only a caller with a certificate of that CA gets through."""
     ours, other = Authority.create("Hop CA"), Authority.create("Other CA")
-    san = ((x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False),)
-    listener = ours.issue("CN=authz", eku="server", extensions=san)
+    listener = loopback_listener(ours)
     shown = {"good": ours.issue("CN=envoy"), "other": other.issue("CN=envoy"), None: None}[client]
     credentials = grpc.ssl_channel_credentials(
         ours.certificate_pem, *((shown.key_pem, shown.certificate_pem) if shown else (None, None))
@@ -229,9 +239,11 @@ def test_mutual_tls(client: str | None, accepted: bool) -> None:  # noqa: FBT001
 
     async def play() -> int:
         tls = TlsMaterial(listener.certificate_pem, listener.key_pem, ours.certificate_pem)
-        async with Server().listening(tls=tls) as transport:
-            async with grpc.aio.secure_channel(f"127.0.0.1:{transport.port}", credentials) as channel:
-                return wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice")))).status.code
+        async with (
+            Server().listening(tls=tls) as transport,
+            grpc.aio.secure_channel(f"127.0.0.1:{transport.port}", credentials) as channel,
+        ):
+            return wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice")))).status.code
 
     if accepted:
         assert asyncio.run(play()) == 0
@@ -242,16 +254,23 @@ def test_mutual_tls(client: str | None, accepted: bool) -> None:  # noqa: FBT001
 
 
 def test_empty_client_ca() -> None:
-    """An empty client CA file does not become "any client"."""
+    """An empty client CA lets nobody in: it does not become "any client"."""
     ours = Authority.create("Hop CA")
-    listener = ours.issue("CN=authz", eku="server")
+    envoy = ours.issue("CN=envoy")
+    credentials = grpc.ssl_channel_credentials(ours.certificate_pem, envoy.key_pem, envoy.certificate_pem)
+    listener = loopback_listener(ours)
 
     async def play() -> None:
-        async with Server().listening(tls=TlsMaterial(listener.certificate_pem, listener.key_pem, b"")):
-            pass
+        tls = TlsMaterial(listener.certificate_pem, listener.key_pem, b"")
+        async with (
+            Server().listening(tls=tls) as transport,
+            grpc.aio.secure_channel(f"127.0.0.1:{transport.port}", credentials) as channel,
+        ):
+            await call(channel, request_bytes())
 
-    with pytest.raises((RuntimeError, ValueError)):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
         asyncio.run(play())
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
 def get(url: str) -> int:
@@ -274,6 +293,17 @@ def test_admin() -> None:
         assert [get(base + path) for path in ("/healthz", "/readyz", "/metrics", "/other")] == [200, 503, 200, 404]
         ready.append(True)
         assert get(f"{base}/readyz") == 200
+    finally:
+        admin.stop()
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 on this machine")
+def test_admin_ipv6() -> None:
+    """The admin port binds an IPv6 address too."""
+    admin = AdminServer("[::1]:0", Metrics().registry, lambda: True)
+    admin.start()
+    try:
+        assert get(f"http://[::1]:{admin.port}/readyz") == 200
     finally:
         admin.stop()
 
