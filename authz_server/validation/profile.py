@@ -53,6 +53,8 @@ def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> None:
     """
     try:
         _check_validity(leaf.x509, now)
+        if leaf.x509.serial_number <= 0:  # RFC 5280 §4.1.2.2
+            raise Rejection(Reason.CERTIFICATE_MALFORMED, serial=f"{leaf.x509.serial_number:x}")
         extensions = leaf.x509.extensions
         _check_not_ca(extensions)
         _check_key_usage(extensions)

@@ -1,0 +1,48 @@
+"""The rules of the house that no type checker holds, read from the syntax trees."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import authz_server
+
+HOUSE = Path(authz_server.__file__).parent
+ROOMS = {"ProvenHop": "hop/", "CertificationPath": "validation/", "Principal": "identity.py", "Grant": "access/"}
+CORE = (
+    "hop/",
+    "forwarded/",
+    "validation/",
+    "access/",
+    "identity.py",
+    "identity_headers.py",
+    "decision.py",
+    "reasons.py",
+    "model.py",
+)
+TREES = {path.relative_to(HOUSE).as_posix(): ast.parse(path.read_text("utf-8")) for path in HOUSE.rglob("*.py")}
+
+
+def calls(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+@pytest.mark.parametrize(("belief", "room"), ROOMS.items())
+def test_belief_is_earned(belief, room):
+    """A type that names a state of belief is constructed in its room only, and there it is."""
+    makers = {name for name, tree in TREES.items() if belief in set(calls(tree))}
+    assert makers
+    assert all(name.startswith(room) for name in makers)
+
+
+def test_core_is_pure():
+    """The core imports no clock, log, loop, or wire."""
+    core = {name: tree for name, tree in TREES.items() if name.startswith(CORE)}
+    assert len(core) > 20
+    for name, tree in core.items():
+        modules = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        modules |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        assert not {m.split(".")[0] for m in modules} & {"os", "time", "logging", "asyncio", "grpc", "google"}, name
+        assert "now" not in set(calls(tree)), name
