@@ -100,13 +100,15 @@ def _alternative_names(leaf: x509.Certificate) -> tuple[Name, ...]:
 
 
 def _spiffe_names(uris: list[str]) -> tuple[Name, ...]:
-    # X509-SVID §2: exactly one URI SAN; a SPIFFE ID beside another URI is not an SVID.
     spiffe = [uri for uri in uris if uri.lower().startswith("spiffe:")]
     if not spiffe:
         return ()
     if not all(is_spiffe_id(uri) for uri in spiffe):
         raise Rejection(Reason.IDENTITY_INVALID, kind=NameKind.SPIFFE.value)
-    return tuple(Name(NameKind.SPIFFE, uri) for uri in (uris if len(uris) > 1 else spiffe))
+    if len(uris) > 1:
+        # X509-SVID §2: a certificate with more than one URI SAN must be rejected.
+        raise Rejection(Reason.IDENTITY_AMBIGUOUS, kind=NameKind.SPIFFE.value, names=len(uris))
+    return (Name(NameKind.SPIFFE, spiffe[0]),)
 
 
 def _subject_names(subject: x509.Name, text: str) -> tuple[Name, ...]:

@@ -38,7 +38,7 @@ class AsyncioTransport:
         self._listen = listen
         self._tls = tls
         self._server: Any = None
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs lack it
+        self._health = health.aio.HealthServicer()
         self.port = 0
 
     async def start(self) -> None:
