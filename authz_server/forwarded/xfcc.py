@@ -22,7 +22,7 @@ from authz_server.model import CERTIFICATE_PARSE_ERRORS, Certificate
 from authz_server.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from authz_server.forwarded.xfcc_element import XfccElement
 
@@ -60,9 +60,17 @@ def decode_xfcc(value: bytes, selector: ElementSelector, parse: Callable[[bytes]
     elements = decode_json_elements(text) if text[0] in "[{" else decode_text_elements(text)
     chosen = _choose(elements, selector)
     chains = {element: _consistent_chain(element, parse) for element in elements}
+    if selector.choice in (ElementChoice.LAST, ElementChoice.BY):
+        _refuse_unverifiable(chains)
     if not chains[chosen]:
         raise Rejection(Reason.XFCC_CERTIFICATE_MISSING)
     return chains[chosen]
+
+
+def _refuse_unverifiable(chains: Mapping[XfccElement, tuple[Certificate, ...]]) -> None:
+    """Elements behind one whose names cannot be compared with its certificate may have been written by those names."""
+    if any(not chain and (element.uri or element.dns) for element, chain in chains.items()):
+        raise Rejection(Reason.XFCC_CERTIFICATE_MISSING, keys=["URI", "DNS"])
 
 
 def _choose(elements: tuple[XfccElement, ...], selector: ElementSelector) -> XfccElement:

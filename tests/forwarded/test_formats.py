@@ -181,6 +181,15 @@ def test_smuggled_element_is_never_chosen(element):
     assert refused.value.reason is Reason.XFCC_INCONSISTENT
 
 
+@pytest.mark.parametrize("element", ["last", "by=spiffe://lab/waf"])
+def test_names_without_certificate_carry_nothing(element):
+    """An element that shows names but no certificate may have written the elements behind it: the header is refused."""
+    with pytest.raises(Rejection) as refused:
+        decode(Format.XFCC, f"Hash={HASH_B};URI=spiffe://a,{XFCC_B}", element=element)
+
+    assert refused.value.reason is Reason.XFCC_CERTIFICATE_MISSING
+
+
 def test_by_element():
     """An element by an unknown proxy is not found, and two by the known one are ambiguous."""
     for value, reason in (
