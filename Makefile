@@ -39,11 +39,14 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate
+COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
+  --no-strip-extras
 
 lock: dev
 	$(BIN)/pip install --quiet uv
 	$(BIN)/$(COMPILE) --extra test pyproject.toml -o requirements/dev.lock
+	for extra in interop fuzz; do \
+	  $(BIN)/$(COMPILE) --extra $$extra -c requirements/dev.lock pyproject.toml -o requirements/$$extra.lock; done
 	$(BIN)/$(COMPILE) pyproject.toml -o requirements/runtime.lock
 	echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o requirements/build.lock
 
