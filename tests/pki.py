@@ -1,4 +1,7 @@
-"""A test CA whose times stand still, on the throwaway PKI of the demo; each defect is one changed argument."""
+"""A test CA whose times stand still, on the throwaway PKI of the demo; each defect is one changed argument.
+
+Every certificate of a test is made here; the requests and configurations around it are made in ``samples.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from authz_server.demo.pki import Authority, Issued, PrivateKey, make_key
-from authz_server.model import Certificate, ForwardedRequest, Peer, PresentedChain
+from authz_server.model import Certificate, PresentedChain
 from authz_server.validation import TrustBundle
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 BEFORE, AFTER = NOW - timedelta(days=1), NOW + timedelta(days=1)
 SECOND = timedelta(seconds=1)
-NOBODY = Peer(None, "", "")
+SPIFFE = "spiffe://example.org/alice"
 
 
 @cache
@@ -46,7 +49,19 @@ def intermediate() -> Authority:
 @cache
 def alice() -> Issued:
     """The ordinary client: Root -> Intermediate -> alice."""
-    return client(intermediate(), uris=["spiffe://example.org/alice"], dns=["alice.example.org"], emails=["alice@Example.org"])
+    return client(intermediate(), uris=[SPIFFE], dns=["alice.example.org"], emails=["alice@Example.org"])
+
+
+@cache
+def bob() -> Issued:
+    """Another client with a single name: Root -> Intermediate -> bob."""
+    return client(intermediate(), "CN=bob", uris=["spiffe://example.org/bob"])
+
+
+@cache
+def root_of_today() -> Authority:
+    """A root that is valid today, for commands and processes, which read the real clock."""
+    return Authority.create("Root of today")
 
 
 def certificate(issued: Issued) -> Certificate:
@@ -63,8 +78,3 @@ def presented(issued: Issued, *more: Issued) -> PresentedChain:
 def bundle(*anchors: Issued) -> TrustBundle:
     """The trust bundle of these anchors, the root unless told."""
     return TrustBundle("test", tuple(map(certificate, anchors or (root(),))))
-
-
-def request(*headers: tuple[str, bytes], peer: Peer = NOBODY, context=None) -> ForwardedRequest:
-    """A request with these headers."""
-    return ForwardedRequest("GET", "api.example.org", "/", headers, peer, "r-1", context or {})

@@ -6,35 +6,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz_server.access import AllowList, parse_pattern
-from authz_server.decision import Allow, Deny, Snapshot, decide
-from authz_server.forwarded import Format, Source
+from authz_server.decision import Allow, Deny, decide
+from authz_server.forwarded import Format
 from authz_server.forwarded.rfc9440 import encode_client_cert, encode_client_cert_chain
-from authz_server.hop import HopPolicy, PeerProof
-from authz_server.model import NameKind, Peer
+from authz_server.model import NameKind
 from authz_server.reasons import Reason, Step
-from authz_server.validation import Profile
-from tests.pki import AFTER, NOW, SECOND, alice, bundle, request
+from tests.pki import AFTER, NOW, SECOND, alice
+from tests.samples import request, snapshot, source
 
-WAF, MARK = Peer("192.0.2.1", "waf", ""), {"hop": "mtls"}
-
-
-def snapshot(allow="*", kind=NameKind.SPIFFE):
-    hop = HopPolicy("waf", (PeerProof(frozenset({"waf"}), ("hop", "mtls")),))
-    source = Source("waf", Format.RFC9440, "client-cert", "client-cert-chain")
-    return Snapshot("r", hop, source, bundle(), Profile(), kind, AllowList((parse_pattern(allow),)), "x-auth-client-")
+BY_FIELD = {"source": source(Format.RFC9440), "identity": NameKind.SPIFFE}
 
 
-def asked(leaf=None, context=MARK):
+def asked(leaf=None, **changes):
     der, *above = alice().chain_der
     chain = encode_client_cert_chain(tuple(above)).encode()
     cert = encode_client_cert(leaf or der).encode()
-    return request(("client-cert", cert), ("client-cert-chain", chain), peer=WAF, context=context)
+    return request(("client-cert", cert), ("client-cert-chain", chain), **changes)
 
 
 def test_allow():
     """All steps hold: the rule is named, and the certificate's headers do not go on."""
-    decision = decide(asked(), snapshot(), NOW)
+    decision = decide(asked(), snapshot(**BY_FIELD), NOW)
     assert isinstance(decision, Allow)
     assert decision.rule == "*"
     assert dict(decision.headers)["x-auth-client-name"] == "spiffe://example.org/alice"
@@ -45,10 +37,10 @@ def test_allow():
 @pytest.mark.parametrize(
     ("ask", "how", "now", "reason", "known"),
     [
-        (asked(context={}), snapshot(), NOW, Reason.HOP_CONTEXT_MISMATCH, 0),  # a valid certificate proves no hop
-        (replace(asked(), headers=()), snapshot(), NOW, Reason.CREDENTIAL_MISSING, 1),
-        (asked(), snapshot(), AFTER + SECOND, Reason.CERTIFICATE_EXPIRED, 2),
-        (asked(), snapshot(kind=NameKind.DNS, allow="dns:bob"), NOW, Reason.NOT_ALLOWED, 4),
+        (asked(context={}), snapshot(**BY_FIELD), NOW, Reason.HOP_CONTEXT_MISMATCH, 0),  # a valid certificate proves no hop
+        (replace(asked(), headers=()), snapshot(**BY_FIELD), NOW, Reason.CREDENTIAL_MISSING, 1),
+        (asked(), snapshot(**BY_FIELD), AFTER + SECOND, Reason.CERTIFICATE_EXPIRED, 2),
+        (asked(), snapshot("dns:bob", source=source(Format.RFC9440), identity=NameKind.DNS), NOW, Reason.NOT_ALLOWED, 4),
     ],
 )
 def test_deny(ask, how, now, reason, known):
@@ -68,7 +60,9 @@ def test_damaged_certificate(position, byte):
     """A certificate with any byte changed is decided, never a crash."""
     der = bytearray(alice().certificate_der)
     der[position % len(der)] = byte
-    assert isinstance(decide(asked(bytes(der)), snapshot(), NOW), Allow if bytes(der) == alice().certificate_der else Deny)
+    assert isinstance(
+        decide(asked(bytes(der)), snapshot(**BY_FIELD), NOW), Allow if bytes(der) == alice().certificate_der else Deny
+    )
 
 
 @pytest.mark.parametrize("reason", Reason)

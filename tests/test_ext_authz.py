@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from functools import cache
 
 import pytest
 from envoy.config.core.v3 import base_pb2
@@ -12,52 +10,27 @@ from envoy.service.auth.v3 import attribute_context_pb2, external_auth_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authz_server.access import AllowList, parse_pattern
-from authz_server.decision import Allow, Deny, Snapshot
-from authz_server.demo.pki import Authority
+from authz_server.decision import Allow, Deny
 from authz_server.ext_authz import check_response, decide_check, forwarded_request, is_grpc
-from authz_server.forwarded import Format, Source
-from authz_server.forwarded.encodings import encode_pem, encode_percent
+from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.hop import HopPolicy, PeerProof
-from authz_server.model import Certificate, NameKind
 from authz_server.reasons import Reason, Rejection
-from authz_server.validation import Profile, TrustBundle
+from tests.pki import NOW, alice
+from tests.samples import MARK, WAF, snapshot
 
-WAF = "spiffe://example.org/waf"
 OUR_FAULTS = [reason for reason in Reason if reason.is_our_fault]
 CLIENT_FAULTS = [reason for reason in Reason if not reason.is_our_fault]
 OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 
 
-@cache
-def authority() -> Authority:
-    """One CA for the module."""
-    return Authority.create("Test CA")
-
-
-def snapshot(principal: str = WAF) -> Snapshot:
-    """A snapshot that trusts ``authority`` behind the hop ``principal``."""
-    return Snapshot(
-        revision="r1",
-        hop=HopPolicy("waf", (PeerProof(frozenset({principal}), ("hop", "mtls")),)),
-        source=Source("default", Format.URL_PEM, "x-client-cert"),
-        trust=TrustBundle("default", (Certificate.from_der(authority().certificate_der),)),
-        profile=Profile(),
-        identity=NameKind.SUBJECT,
-        rules=AllowList((parse_pattern("*"),)),
-        header_prefix="x-auth-client-",
-    )
-
-
 def check_request(**http: object) -> external_auth_pb2.CheckRequest:
-    """A request that the snapshot allows, but for what ``http`` changes."""
-    leaf = authority().issue("CN=alice,O=Acme")
+    """A request that ``snapshot`` allows, but for what ``http`` changes."""
     message = external_auth_pb2.CheckRequest()
     fields = {
         "method": "GET",
         "host": "api.example.org",
         "path": "/orders?token=1",
-        "headers": {"x-client-cert": encode_percent(encode_pem(leaf.chain_der)), "x-request-id": "req-1"},
+        "headers": {"x-client-cert": encode_url_pem(alice().chain_der), "x-request-id": "req-1"},
     }
     message.attributes.request.http.CopyFrom(attribute_context_pb2.AttributeContext.HttpRequest(**fields | http))
     message.attributes.source.principal = WAF
@@ -68,7 +41,7 @@ def check_request(**http: object) -> external_auth_pb2.CheckRequest:
 
 def allow() -> Allow:
     """A real ``Allow``."""
-    _, decision = decide_check(check_request(), snapshot(), datetime.now(UTC))
+    _, decision = decide_check(check_request(), snapshot(), NOW)
     assert isinstance(decision, Allow)
     return decision
 
@@ -116,7 +89,7 @@ def test_empty_message() -> None:
     """A CheckRequest without attributes is malformed, with and without HTTP part."""
     message = external_auth_pb2.CheckRequest()
     for _ in range(2):
-        request, decision = decide_check(message, snapshot(), datetime.now(UTC))
+        request, decision = decide_check(message, snapshot(), NOW)
         assert (request, decision.reason, decision.facts) == (None, Reason.REQUEST_MALFORMED, {"detail": "no HTTP request"})
         message.attributes.request.SetInParent()
 
@@ -148,7 +121,7 @@ def test_request_id(value: str, expected: str) -> None:
 
 def test_without_snapshot() -> None:
     """Before a configuration is loaded every request is denied, as our fault."""
-    request, decision = decide_check(check_request(), None, datetime.now(UTC))
+    request, decision = decide_check(check_request(), None, NOW)
     assert request is not None
     assert decision == Deny(Reason.CONFIGURATION_UNAVAILABLE, {})
 
@@ -252,8 +225,8 @@ def messages(draw: st.DrawFn) -> external_auth_pb2.CheckRequest:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_unproven_is_allowed(message: external_auth_pb2.CheckRequest, loaded: bool) -> None:  # noqa: FBT001
     """No message is answered with code 0 by a snapshot whose proof cannot hold, and none raises."""
-    impossible = snapshot("no peer\0has this principal")
-    request, decision = decide_check(message, impossible if loaded else None, datetime.now(UTC))
+    impossible = snapshot(hop=HopPolicy("waf", (PeerProof(frozenset({"no peer\0has this principal"}), MARK),)))
+    request, decision = decide_check(message, impossible if loaded else None, NOW)
     response = check_response(decision, "id", is_grpc=is_grpc(request))
     assert response.status.code != 0
     assert response.WhichOneof("http_response") in {"denied_response", "error_response"}
@@ -263,5 +236,5 @@ def test_nothing_unproven_is_allowed(message: external_auth_pb2.CheckRequest, lo
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_code_zero_is_allow(message: external_auth_pb2.CheckRequest) -> None:
     """With a proof that can hold, code 0 is answered if and only if the decision is ``Allow``."""
-    _, decision = decide_check(message, snapshot(), datetime.now(UTC))
+    _, decision = decide_check(message, snapshot(), NOW)
     assert (check_response(decision, "id", is_grpc=False).status.code == 0) is isinstance(decision, Allow)

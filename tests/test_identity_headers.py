@@ -9,18 +9,28 @@ from authz_server.identity_headers import SUFFIXES, identity_headers
 from authz_server.model import Name, NameKind
 from authz_server.reasons import Reason, Rejection
 from authz_server.validation import Profile, verify_path
-from tests.pki import NOW, alice, bundle, presented
+from tests.pki import NOW, alice, bundle, client, presented
 
 
-def principal(**changes):
-    return replace(identify(verify_path(presented(alice()), bundle(), Profile(), NOW), NameKind.SUBJECT), **changes)
+def principal(issued=None, **changes):
+    path = verify_path(presented(issued or alice()), bundle(), Profile(), NOW)
+    return replace(identify(path, NameKind.SUBJECT), **changes)
 
 
-def test_closed_set():
-    """Every header of the set is either set or removed, never both."""
-    headers, unset = identity_headers(principal(names=()), "x-")
-    assert {name for name, _ in headers} | set(unset) == {"x-" + suffix for suffix in SUFFIXES}
+@pytest.mark.parametrize("names", [{}, {"names": ()}])
+def test_closed_set(names):
+    """Every header of the set is either set or removed, never both, and in visible ASCII."""
+    headers, unset = identity_headers(principal(**names), "x-auth-client-")
+    assert {name for name, _ in headers} | set(unset) == {f"x-auth-client-{suffix}" for suffix in SUFFIXES}
     assert {name for name, _ in headers} & set(unset) == set()
+    assert all(value.isascii() and value.isprintable() for _, value in headers)
+
+
+def test_of_a_certificate():
+    """Letters outside ASCII are percent-encoded, and what the certificate does not hold is removed."""
+    headers, unset = identity_headers(principal(client(subject="CN=Jörg,O=Acme,C=DE")), "x-auth-client-")
+    assert dict(headers)["x-auth-client-subject"] == "CN=J%C3%B6rg,O=Acme,C=DE"
+    assert "x-auth-client-dns" in unset
 
 
 @pytest.mark.parametrize(
@@ -45,3 +55,17 @@ def test_too_long(changes):
     with pytest.raises(Rejection) as refused:
         identity_headers(principal(**changes), "x-")
     assert refused.value.reason is Reason.IDENTITY_TOO_LONG
+
+
+def test_names_of_a_certificate_too_long():
+    """A certificate that is accepted can still hold more names than headers can carry."""
+    long = client(uris=[f"https://{letter * 2100}/" for letter in "ab"])
+    many = client(
+        uris=[f"https://x/{n}/{'u' * 200}" for n in range(16)],
+        dns=[f"{n}{'d' * 200}" for n in range(16)],
+        emails=[f"{n}{'e' * 200}@x" for n in range(16)],
+    )
+    for issued, prefix in ((long, "x-auth-client-"), (many, "x-" + "p" * 900 + "-")):
+        with pytest.raises(Rejection) as refused:
+            identity_headers(principal(issued), prefix)
+        assert refused.value.reason is Reason.IDENTITY_TOO_LONG

@@ -9,9 +9,10 @@ import sys
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 
 from authz_server.hop import NetworkProof, PeerProof
-from authz_server.loading import load_snapshot
+from authz_server.loading import load_anchors, load_snapshot
 from authz_server.settings import read_settings
 from tests import pki
 
@@ -32,27 +33,44 @@ def load(tmp_path):
 
 
 ROOT = pki.root().certificate_pem
+NOT_CA = pki.client(extensions=((x509.BasicConstraints(ca=False, path_length=None), True),))
 
 
 @pytest.mark.parametrize(
-    ("bundle", "subject"),
+    ("bundle", "words"),
     [
-        (b"", ""),
-        (b"no PEM at all", ""),
-        (ROOT[:-40], ""),  # half-written, the only one
-        (ROOT + ROOT[:200], ""),  # half-written, the last one: a PEM loader skips it
-        (ROOT + pki.root().key_pem, ""),  # a private key has no business here
-        (ROOT + pki.alice().certificate_pem, "alice"),  # no basic constraints
+        (b"", "no PEM"),
+        (b"no PEM at all", "no PEM"),
+        (ROOT[:-40], "PEM"),  # half-written, the only one
+        (ROOT[:-10], "PEM"),
+        (ROOT + ROOT[:200], "whole certificates"),  # half-written, the last one: a PEM loader skips it
+        (ROOT + pki.root().key_pem, "private key"),  # has no business here
+        (ROOT + pki.alice().certificate_pem, "alice"),  # one of two is no CA
+        (pki.alice().certificate_pem, "not a CA certificate (no basic constraints)"),
+        (ROOT + NOT_CA.certificate_pem, "not a CA certificate (CA:FALSE)"),
+        (pki.authority("Old", not_after=pki.NOW - pki.SECOND).certificate_pem, "expired"),
     ],
 )
-def test_bundle_refused(load, bundle, subject):
-    """The problem names the file, and the certificate where it is one certificate's fault."""
+def test_bundle_refused(load, bundle, words):
+    """The problem names the file, what is wrong, and the certificate where it is one certificate's fault."""
     loaded = load(bundle)
     assert loaded.snapshot is None
     (problem,) = loaded.problems
     assert problem.name == "AUTHZ_TRUST_BUNDLE_FILE"
     assert "ca.pem" in problem.message
-    assert subject in problem.message
+    assert words in problem.message
+
+
+def test_anchors_of_a_file(tmp_path):
+    """A bundle alone, as `inspect` takes it, is held to the same, and the error names the file."""
+    file = tmp_path / "ca.crt"
+    file.write_bytes(ROOT)
+    assert load_anchors(file, pki.NOW) == (pki.certificate(pki.root()),)
+    for content, words in ((b"", "no PEM"), (pki.alice().certificate_pem, "not a CA certificate")):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=words) as refused:
+            load_anchors(file, pki.NOW)
+        assert str(file) in str(refused.value)
 
 
 def test_unreadable(load, tmp_path):
@@ -71,7 +89,8 @@ def test_expiry_boundary(load):
 
 def test_expiry_warning(load):
     """A CA certificate that expires soon is a warning, not a problem."""
-    assert len(load(ROOT, TRUST_EXPIRY_WARNING_DAYS="3").warnings) == 1
+    (warning,) = load(ROOT, TRUST_EXPIRY_WARNING_DAYS="3").warnings
+    assert "CN=Root" in warning
     assert load(ROOT, TRUST_EXPIRY_WARNING_DAYS="1").warnings == ()
 
 

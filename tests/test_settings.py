@@ -32,6 +32,7 @@ def names(**more):
     [
         ("a, b,,c", ("a", "b", "c")),
         ('["CN=waf,O=Lab"]', ("CN=waf,O=Lab",)),  # a comma inside: only JSON can say it
+        ('["dns:a", "dns:b"]\n', ("dns:a", "dns:b")),
     ],
 )
 def test_lists(text, expected):
@@ -45,6 +46,18 @@ def test_environment_wins(tmp_path):
     file.write_text("hop_name: from-file\nlog_level: debug\n")
     found = settings(CONFIG=str(file), HOP_NAME="from-environment")
     assert (found.hop_name, found.log_level) == ("from-environment", "debug")
+
+
+def test_file_environment_and_value_files_together(tmp_path):
+    """The environment wins over the file, a list may be YAML's own, and other variables of the process do not matter."""
+    config, allow = tmp_path / "config.yaml", tmp_path / "allow"
+    config.write_text("hop_principals: ['CN=waf,O=Lab']\nidentity: dns\nsource_format: xfcc\ntrust_bundle_file: x\n")
+    allow.write_text('["dns:a", "dns:b"]\n')
+    found, problems = read_settings(
+        {"AUTHZ_CONFIG": str(config), "AUTHZ_ALLOW_FILE": str(allow), "AUTHZ_IDENTITY": "email", "PATH": "/bin"}
+    )
+    assert problems == ()
+    assert (found.identity, found.allow, found.hop_principals) == ("email", ("dns:a", "dns:b"), ("CN=waf,O=Lab",))
 
 
 def test_value_from_file(tmp_path):
@@ -66,6 +79,12 @@ def test_everything_at_once(tmp_path):
     assert set(names(**wrong)) == expected
 
 
+@pytest.mark.parametrize("name", ["CONFIG", "LOG_MASK_KEY_FILE"])
+def test_unreadable_file(name):
+    """A file that is not there is a problem of the variable that names it."""
+    assert names(**{name: "/nonexistent"}) == [f"AUTHZ_{name}"]
+
+
 @pytest.mark.parametrize("text", ["- a\n", "a: [\n"])
 def test_config_must_be_a_mapping(tmp_path, text):
     """A file that is no YAML mapping is a problem of AUTHZ_CONFIG."""
@@ -77,6 +96,7 @@ def test_config_must_be_a_mapping(tmp_path, text):
 @pytest.mark.parametrize(
     ("name", "value", "blamed"),
     [
+        ("UNKNOWN", "1", "UNKNOWN"),
         ("LISTEN", "0.0.0.0:9001", "LISTEN"),  # anybody can ask, in plain text
         ("LISTEN", "127.0.0.1:65536", "LISTEN"),
         ("LISTEN", "127.0.0.1", "LISTEN"),
@@ -91,9 +111,11 @@ def test_config_must_be_a_mapping(tmp_path, text):
         ("HOP_NETWORKS", "10.0.0.1/8", "HOP_NETWORKS"),  # host bits set
         ("UNSAFE_NO_HOP_PROOF", "true", "UNSAFE_NO_HOP_PROOF"),  # beside a proof
         ("SOURCE_ELEMENT", "middle", "SOURCE_ELEMENT"),
+        ("SOURCE_HEADER", "x-auth-client-cert", "HEADER_PREFIX"),  # would be injected and removed
         ("HEADER_PREFIX", "auth-", "HEADER_PREFIX"),
         ("HEADER_PREFIX", "x-forwarded-", "HEADER_PREFIX"),  # begins the certificate header
         ("ALLOW", "", "ALLOW"),
+        ("ALLOW", "[", "ALLOW"),  # neither JSON nor a list
     ],
 )
 def test_refused(name, value, blamed):

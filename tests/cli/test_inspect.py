@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 
 import pytest
 
 from authz_server.cli import main
+from authz_server.forwarded.rfc9440 import encode_client_cert
+from authz_server.forwarded.url_pem import encode_url_pem
 from tests import pki
 
 
 def field(issued):
-    return f":{base64.b64encode(issued.certificate_der).decode()}:"
+    return encode_client_cert(issued.certificate_der)
 
 
 ALICE = field(pki.alice())
@@ -44,12 +45,19 @@ def test_decoded(capsys):
     assert [each["subject"] for each in shown["intermediates"]] == ["CN=Intermediate"]
 
 
-def test_refused_in_words(capsys):
+@pytest.mark.parametrize("value", ["-----BEGIN%20CERTIFICATE-----", encode_url_pem((pki.alice().certificate_der,))])
+def test_refused_in_words(capsys, value):
     """The refusal says what the value looks like beside what was asked for."""
-    assert main(["inspect", "--format", "rfc9440", "-----BEGIN%20CERTIFICATE-----"]) == 1
+    assert main(["inspect", "--format", "rfc9440", value]) == 1
     out = capsys.readouterr().out
     assert out.startswith("structured_field_malformed:")
     assert "looks like URL-encoded PEM; you asked for rfc9440" in out
+
+
+def test_refused_in_json(capsys):
+    """With --json the refusal is a document with the reason."""
+    assert main(["inspect", "--format", "xfcc", "--json", "x"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["reason"] == "xfcc_malformed"
 
 
 def test_standard_input_of_any_bytes(monkeypatch, capsys):
@@ -66,6 +74,15 @@ def test_validated(root, at):
     assert main([*arguments, "--chain", field(pki.intermediate()), ALICE]) == 0
 
 
+def test_validated_today(tmp_path, capsys):
+    """Without a time the path is verified now, and the names are shown in words."""
+    bundle = tmp_path / "today.pem"
+    bundle.write_bytes(pki.root_of_today().certificate_pem)
+    value = encode_url_pem(pki.root_of_today().issue("CN=alice", uris=[pki.SPIFFE]).chain_der)
+    assert main(["inspect", "--format", "url-pem", "--trust-bundle", str(bundle), value]) == 0
+    assert pki.SPIFFE in capsys.readouterr().out
+
+
 def test_one_document_for_a_refused_path(root, capsys):
     """With --json exactly one document is printed, here the refusal of the path."""
     arguments = ["inspect", "--format", "rfc9440", "--json", "--trust-bundle", root, "--at", pki.NOW.isoformat()]
@@ -73,7 +90,7 @@ def test_one_document_for_a_refused_path(root, capsys):
     assert json.loads(capsys.readouterr().out)["error"]["reason"] == "issuer_unknown"
 
 
-@pytest.mark.parametrize("arguments", [[], ["x"], ["--format", "xfcc", "--element", "middle", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["x"], ["--format", "xfcc", "--element", "third", "x"]])
 def test_usage(arguments):
     """Wrong usage is 2."""
     assert main(["inspect", *arguments]) == 2
@@ -89,13 +106,15 @@ def test_batch_answers_every_line(monkeypatch, capsys):
         b"\xff\xfe",  # not UTF-8
         b"[]",  # JSON, but no request
         b'{"id": 1, "format": "pkcs7", "value": "x"}',  # unknown format
+        b'{"id": 1, "format": "unknown", "value": ""}',
+        b'{"id": 1}',
         b'{"id": 2, "format": "rfc9440"}',  # no value
         b'{"id": 3, "format": "rfc9440", "value": 5}',
         b'{"id": 4, "format": "xfcc", "value": "x", "element": "middle"}',
         b"[" * 100_000,  # deeper than any parser goes
         good,
     )
-    assert [answer["id"] for answer in answers] == [None, None, None, 1, 2, 3, 4, None, 9]
+    assert [answer["id"] for answer in answers] == [None, None, None, 1, 1, 1, 2, 3, 4, None, 9]
     assert {answer["error"]["reason"] for answer in answers[:-1]} == {"usage"}
     leaf = pki.certificate(pki.alice())
     assert answers[-1] == {
@@ -105,8 +124,17 @@ def test_batch_answers_every_line(monkeypatch, capsys):
     }
 
 
+def test_batch_of_a_chain(monkeypatch, capsys):
+    """Each answer shows the intermediates too."""
+    line = json.dumps({"id": 1, "format": "url-pem", "value": encode_url_pem(pki.bob().chain_der)}).encode()
+    (answer,) = batch(monkeypatch, capsys, line)
+    assert answer["leaf"]["subject"] == "CN=bob"
+    assert len(answer["intermediates"]) == 1
+
+
+@pytest.mark.parametrize("form", ["rfc9440", "url-pem"])
 @pytest.mark.parametrize("value", ["é", "\ud800", "\x00"])
-def test_batch_not_ascii(monkeypatch, capsys, value):
+def test_batch_not_ascii(monkeypatch, capsys, value, form):
     """Text outside visible ASCII is refused as a header's bytes would be."""
-    line = json.dumps({"id": "a", "format": "rfc9440", "value": value}).encode()
+    line = json.dumps({"id": "a", "format": form, "value": value}).encode()
     assert batch(monkeypatch, capsys, line) == [{"id": "a", "error": {"reason": "header_not_ascii"}}]

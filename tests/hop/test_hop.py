@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authz_server.hop import HopPolicy, NetworkProof, PeerProof, prove_hop
 from authz_server.model import Peer, ProvenHop
 from authz_server.reasons import Reason, Rejection
-from tests.pki import alice, request
+from tests import samples
+from tests.pki import alice
+from tests.samples import NOBODY, PROOF, WAF, request
 
-WAF = "spiffe://example.org/waf"
-MARK = {"hop": "mtls"}
-PROOF = PeerProof(frozenset({WAF}), ("hop", "mtls"))
+MARK = dict([samples.MARK])
 
 
 def url_pem():
@@ -22,7 +22,7 @@ def url_pem():
 
 
 def prove(proof, peer, context=None):
-    return prove_hop(request(peer=peer, context=context), HopPolicy("waf", (proof,)))
+    return prove_hop(request(peer=peer, context=context or {}), HopPolicy("waf", (proof,)))
 
 
 def test_everything_agrees():
@@ -100,4 +100,4 @@ def test_no_proof_must_be_written_down():
     """An empty list of proofs is an error, unless the operator says so; then the hop's proof says so too."""
     with pytest.raises(ValueError, match="at least one proof"):
         HopPolicy("waf", ())
-    assert prove_hop(request(), HopPolicy("waf", (), unsafe_unproven=True)).proofs == ("unsafe-unproven",)
+    assert prove_hop(request(peer=NOBODY, context={}), HopPolicy("waf", (), unsafe_unproven=True)).proofs == ("unsafe-unproven",)

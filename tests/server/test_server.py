@@ -15,8 +15,6 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from datetime import UTC, datetime
-from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,20 +24,16 @@ import pytest
 from cryptography import x509
 from grpc_health.v1 import health_pb2
 
-from authz_server.access import AllowList, parse_pattern
-from authz_server.decision import Snapshot
 from authz_server.demo.pki import Authority, Issued
-from authz_server.forwarded import Format, Source
-from authz_server.forwarded.encodings import encode_pem, encode_percent
-from authz_server.hop import HopPolicy, PeerProof
-from authz_server.model import Certificate, NameKind
+from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.observe import DecisionLog, Metrics, Redaction
 from authz_server.server.admin import AdminServer
 from authz_server.server.asyncio_transport import AsyncioTransport
 from authz_server.server.service import CheckService
 from authz_server.server.transport import TlsMaterial
 from authz_server.snapshots import SnapshotStore
-from authz_server.validation import Profile, TrustBundle
+from tests.pki import NOW, client, root_of_today
+from tests.samples import WAF, snapshot
 
 with warnings.catch_warnings():
     # Its own use of pydantic is deprecated; nothing of ours is.
@@ -48,6 +42,7 @@ with warnings.catch_warnings():
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
 
 SERVICE = "envoy.service.auth.v3.Authorization"
 CHECK = f"/{SERVICE}/Check"
@@ -55,29 +50,12 @@ HEALTH = "/grpc.health.v1.Health/Check"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-@cache
-def authority() -> Authority:
-    """The clients' CA."""
-    return Authority.create("Test CA")
+ALICE = client(subject="CN=alice")
 
 
-def snapshot() -> Snapshot:
-    """A snapshot that allows every client of ``authority`` behind the hop ``CN=waf``."""
-    return Snapshot(
-        revision="r1",
-        hop=HopPolicy("waf", (PeerProof(frozenset({"CN=waf"}), ("hop", "mtls")),)),
-        source=Source("default", Format.URL_PEM, "x-client-cert"),
-        trust=TrustBundle("default", (Certificate.from_der(authority().certificate_der),)),
-        profile=Profile(),
-        identity=NameKind.SUBJECT,
-        rules=AllowList((parse_pattern("*"),)),
-        header_prefix="x-auth-client-",
-    )
-
-
-def request_bytes(leaf: Issued | None = None, principal: str = "CN=waf") -> bytes:
+def request_bytes(leaf: Issued | None = None, principal: str = WAF) -> bytes:
     """A CheckRequest, written by envoy-data-plane and not by the library that the server reads it with."""
-    headers = {"x-client-cert": encode_percent(encode_pem(leaf.chain_der))} if leaf else {}
+    headers = {"x-client-cert": encode_url_pem(leaf.chain_der)} if leaf else {}
     http = wire.AttributeContextHttpRequest(method="GET", path="/orders", host="api", headers=headers)
     return bytes(
         wire.CheckRequest(
@@ -93,7 +71,7 @@ def request_bytes(leaf: Issued | None = None, principal: str = "CN=waf") -> byte
 class Server:
     """A service with everything that hangs on it."""
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: NOW) -> None:
         self.lines = io.BytesIO()
         self.store, self.metrics = SnapshotStore(snapshot()), Metrics()
         self.service = CheckService(self.store, self.metrics, DecisionLog(self.lines, Redaction()), clock)
@@ -131,11 +109,11 @@ def test_check() -> None:
     async def play() -> None:
         server = Server()
         async with server.listening() as transport, grpc.aio.insecure_channel(f"127.0.0.1:{transport.port}") as channel:
-            allowed = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+            allowed = wire.CheckResponse.parse(await call(channel, request_bytes(ALICE)))
             denied = wire.CheckResponse.parse(await call(channel, request_bytes()))
-            unproven = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"), "CN=other")))
+            unproven = wire.CheckResponse.parse(await call(channel, request_bytes(ALICE, "CN=other")))
             server.store.current = None
-            broken = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+            broken = wire.CheckResponse.parse(await call(channel, request_bytes(ALICE)))
         assert allowed.status.code == 0
         assert ("x-auth-client-name", "CN=alice") in [
             (each.header.key, each.header.value) for each in allowed.ok_response.headers
@@ -176,7 +154,7 @@ def test_internal_error() -> None:
     async def play() -> None:
         server = Server(no_clock)
         async with server.listening() as transport, grpc.aio.insecure_channel(f"127.0.0.1:{transport.port}") as channel:
-            answer = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+            answer = wire.CheckResponse.parse(await call(channel, request_bytes(ALICE)))
         assert (answer.status.code, answer.error_response.status.code) == (14, 503)
         labels = {"outcome": "error", "reason": "internal_error"}
         assert server.metrics.registry.get_sample_value("authz_decisions_total", labels) == 1
@@ -203,7 +181,7 @@ def test_unix_socket(tmp_path: Path) -> None:
     async def play() -> None:
         listen = f"unix:{tmp_path}/authz.sock"
         async with Server().listening(listen), grpc.aio.insecure_channel(listen) as channel:
-            answer = wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice"))))
+            answer = wire.CheckResponse.parse(await call(channel, request_bytes(ALICE)))
         assert answer.status.code == 0
 
     asyncio.run(play())
@@ -243,7 +221,7 @@ def test_mutual_tls(client: str | None, accepted: bool) -> None:  # noqa: FBT001
             Server().listening(tls=tls) as transport,
             grpc.aio.secure_channel(f"127.0.0.1:{transport.port}", credentials) as channel,
         ):
-            return wire.CheckResponse.parse(await call(channel, request_bytes(authority().issue("CN=alice")))).status.code
+            return wire.CheckResponse.parse(await call(channel, request_bytes(ALICE))).status.code
 
     if accepted:
         assert asyncio.run(play()) == 0
@@ -318,7 +296,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def serving(tmp_path: Path, **settings: str):
     """``authz-server serve`` in a process of its own: the process, its gRPC port and its admin port."""
-    (tmp_path / "ca.pem").write_bytes(authority().certificate_pem)
+    (tmp_path / "ca.pem").write_bytes(root_of_today().certificate_pem)
     listen, admin = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -327,7 +305,7 @@ def serving(tmp_path: Path, **settings: str):
         "AUTHZ_SOURCE_FORMAT": "url-pem",
         "AUTHZ_TRUST_BUNDLE_FILE": str(tmp_path / "ca.pem"),
         "AUTHZ_ALLOW": "*",
-        "AUTHZ_HOP_PRINCIPALS": "CN=waf",
+        "AUTHZ_HOP_PRINCIPALS": WAF,
         **settings,
     }
     command = [sys.executable, "-m", "authz_server", "serve"]
@@ -360,7 +338,7 @@ def test_drain(tmp_path: Path) -> None:
             time.sleep(0.5)
             assert health_pb2.HealthCheckResponse.FromString(ask_health(b"", timeout=5)).status == NOT_SERVING
             assert get(f"http://127.0.0.1:{admin}/readyz") == 503
-            answer = wire.CheckResponse.parse(check(request_bytes(authority().issue("CN=alice")), timeout=5))
+            answer = wire.CheckResponse.parse(check(request_bytes(root_of_today().issue("CN=alice")), timeout=5))
             assert answer.status.code == 0
         out, _ = process.communicate(timeout=10)
         assert process.returncode == 0
