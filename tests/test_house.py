@@ -46,3 +46,20 @@ def test_core_is_pure():
         modules |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         assert not {m.split(".")[0] for m in modules} & {"os", "time", "logging", "asyncio", "grpc", "google"}, name
         assert "now" not in set(calls(tree)), name
+
+
+TESTS = Path(__file__).parent
+
+
+def test_every_test_is_a_sentence():
+    """Every test's docstring is the sentence that it proves."""
+    silent = [
+        f"{path.relative_to(TESTS)}:{node.name}"
+        for path in TESTS.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and "compose" not in path.parts
+        and not (ast.get_docstring(node) or "").endswith(".")
+    ]
+    assert silent == []

@@ -24,7 +24,7 @@ def common_names(*values):
 
 def with_email(text):
     """A client with an e-mail name that cryptography itself would not write."""
-    names = x509.SubjectAlternativeName([x509.RFC822Name._init_without_validation(text)])
+    names = x509.SubjectAlternativeName([x509.RFC822Name._init_without_validation(text)])  # noqa: SLF001 - it refuses to write one
     return client(extensions=((names, False),))
 
 

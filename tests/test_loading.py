@@ -131,7 +131,8 @@ def test_revision_follows_content(load):
 
 _DUMP = """
 from authz_server.settings import read_settings
-base = {"SOURCE_FORMAT": "xfcc", "ALLOW": "*", "HOP_PRINCIPALS": "w", "TRUST_BUNDLE_FILE": "/x", "LOG_MASK": "query,names,address"}
+base = {"SOURCE_FORMAT": "xfcc", "ALLOW": "*", "HOP_PRINCIPALS": "w", "TRUST_BUNDLE_FILE": "/x"}
+base["LOG_MASK"] = "query,names,address"
 print(read_settings({"AUTHZ_" + k: v for k, v in base.items()})[0].model_dump_json())
 """
 
