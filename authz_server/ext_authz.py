@@ -69,6 +69,7 @@ def forwarded_request(message: Any) -> ForwardedRequest:
         peer=Peer(source.address.socket_address.address or None, source.principal, source.certificate),
         request_id=_request_id(headers),
         context=dict(attributes.context_extensions),
+        stream_id=http.id,
     )
 
 

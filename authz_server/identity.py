@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from authz_server.model import CERTIFICATE_PARSE_ERRORS, Name, NameKind, Principal
+from authz_server.model import CERTIFICATE_PARSE_ERRORS, Name, NameKind, Principal, attribute_text, comparable_name
 from authz_server.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -65,11 +65,6 @@ def identify(path: CertificationPath, kind: NameKind) -> Principal:
         raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
 
 
-def comparable_name(name: x509.Name) -> tuple[frozenset[tuple[str, str]], ...]:
-    """An RDNSequence, root first, as sets of (dotted OID, value): what distinguished names are compared by."""
-    return tuple(frozenset((part.oid.dotted_string, _text(part.value)) for part in rdn) for rdn in name.rdns)
-
-
 def is_spiffe_id(text: str) -> bool:
     """Whether ``text`` is a workload's SPIFFE ID (SPIFFE-ID §2), with a path and without dot segments."""
     matched = _SPIFFE_ID.fullmatch(text)
@@ -113,7 +108,7 @@ def _spiffe_names(uris: list[str]) -> tuple[Name, ...]:
 
 def _subject_names(subject: x509.Name, text: str) -> tuple[Name, ...]:
     common_names = tuple(
-        _name(NameKind.COMMON_NAME, _text(part.value)) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        _name(NameKind.COMMON_NAME, attribute_text(part.value)) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     )
     return (*((Name(NameKind.SUBJECT, text),) if text else ()), *common_names)
 
@@ -129,7 +124,7 @@ def _email(address: str) -> Name:
 def _distinguished_name(name: x509.Name) -> str:
     """RFC 4514 text, most specific first. ``rfc4514_string`` does not escape line breaks, so they are refused before."""
     for part in name:
-        _refuse_forbidden(NameKind.SUBJECT, _text(part.value))
+        _refuse_forbidden(NameKind.SUBJECT, attribute_text(part.value))
     return name.rfc4514_string()
 
 
@@ -145,8 +140,3 @@ def _refuse_forbidden(kind: NameKind, value: str) -> None:
         for character in value:
             if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
                 raise Rejection(Reason.IDENTITY_INVALID, kind=kind.value, code_point=f"U+{ord(character):04X}")
-
-
-def _text(value: str | bytes) -> str:
-    # A BIT STRING attribute (x500UniqueIdentifier) is the only one whose value is bytes.
-    return value if isinstance(value, str) else f"#{value.hex()}"

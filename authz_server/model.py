@@ -30,6 +30,16 @@ CERTIFICATE_PARSE_ERRORS = (
 )
 
 
+def comparable_name(name: x509.Name) -> tuple[frozenset[tuple[str, str]], ...]:
+    """An RDNSequence, root first, as sets of (dotted OID, value): what distinguished names are compared by."""
+    return tuple(frozenset((part.oid.dotted_string, attribute_text(part.value)) for part in rdn) for rdn in name.rdns)
+
+
+def attribute_text(value: str | bytes) -> str:
+    """The value of a name's attribute; a BIT STRING (x500UniqueIdentifier), the only one that is bytes, as ``#hex``."""
+    return value if isinstance(value, str) else f"#{value.hex()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """The direct TCP peer of Envoy as Envoy reports it in ``CheckRequest.attributes.source``.
@@ -49,7 +59,8 @@ class ForwardedRequest:
     """One HTTP request that Envoy asks about. Everything in it is the caller's word, believed by no one yet.
 
     ``headers`` holds (lower-case name, value bytes) pairs, one a header line where Envoy sends raw headers; ``context`` is
-    Envoy's ``context_extensions``, which only the operator's Envoy configuration sets.
+    Envoy's ``context_extensions``, which only the operator's Envoy configuration sets. ``stream_id`` is Envoy's own number
+    for the request (``AttributeContext.HttpRequest.id``), the same when Envoy asks again about it.
     """
 
     method: str
@@ -59,6 +70,7 @@ class ForwardedRequest:
     peer: Peer
     request_id: str
     context: Mapping[str, str]
+    stream_id: str = ""
 
     def header_lines(self, name: str) -> tuple[bytes, ...]:
         """The values of every line of the header ``name`` (lower case), in order."""

@@ -13,6 +13,9 @@ from enum import StrEnum, unique
 Fact = str | int | float | bool | None | list[str]
 
 
+_OUR_FAULT = 503
+
+
 @unique
 class Step(StrEnum):
     """The steps of the decision in their order; a reason belongs to the step that gives it."""
@@ -42,6 +45,8 @@ class Reason(StrEnum):
 
     REQUEST_MALFORMED = "request_malformed"
     METHOD_UNSUPPORTED = "method_unsupported"
+    SOURCE_UNSPECIFIED = "source_unspecified"
+    SOURCE_UNKNOWN = "source_unknown"
 
     HOP_PRINCIPAL_MISSING = "hop_principal_missing"
     HOP_PRINCIPAL_MISMATCH = "hop_principal_mismatch"
@@ -49,6 +54,19 @@ class Reason(StrEnum):
     HOP_CERTIFICATE_MISSING = "hop_certificate_missing"
     HOP_CERTIFICATE_MISMATCH = "hop_certificate_mismatch"
     HOP_ADDRESS_MISMATCH = "hop_address_mismatch"
+    HOP_SECRET_MISSING = "hop_secret_missing"  # noqa: S105 - a code, no secret
+    HOP_SECRET_MISMATCH = "hop_secret_mismatch"  # noqa: S105 - a code, no secret
+    HOP_SIGNATURE_MISSING = "hop_signature_missing"
+    HOP_SIGNATURE_MALFORMED = "hop_signature_malformed"
+    HOP_SIGNATURE_AMBIGUOUS = "hop_signature_ambiguous"
+    HOP_SIGNATURE_KEY_UNKNOWN = "hop_signature_key_unknown"
+    HOP_SIGNATURE_ALGORITHM = "hop_signature_algorithm"
+    HOP_SIGNATURE_INCOMPLETE = "hop_signature_incomplete"
+    HOP_SIGNATURE_MISMATCH = "hop_signature_mismatch"
+    HOP_SIGNATURE_EXPIRED = "hop_signature_expired"
+    HOP_SIGNATURE_FUTURE = "hop_signature_future"
+    HOP_REPLAYED = "hop_replayed"
+    HOP_REPLAY_MEMORY_FULL = "hop_replay_memory_full"
 
     CREDENTIAL_MISSING = "credential_missing"
     HEADER_DUPLICATED = "header_duplicated"
@@ -59,6 +77,7 @@ class Reason(StrEnum):
     PERCENT_ENCODING_DOUBLED = "percent_encoding_doubled"
     PEM_MALFORMED = "pem_malformed"
     BASE64_INVALID = "base64_invalid"
+    QUOTES_MISSING = "quotes_missing"
     STRUCTURED_FIELD_MALFORMED = "structured_field_malformed"
     XFCC_MALFORMED = "xfcc_malformed"
     XFCC_UNKNOWN_KEY = "xfcc_unknown_key"
@@ -69,7 +88,11 @@ class Reason(StrEnum):
     XFCC_INCONSISTENT = "xfcc_inconsistent"
     CHAIN_WITHOUT_CERTIFICATE = "chain_without_certificate"
     CHAIN_TOO_LONG = "chain_too_long"
+    LEAF_AMBIGUOUS = "leaf_ambiguous"
     CERTIFICATE_MALFORMED = "certificate_malformed"
+    PROXY_VERIFICATION_FAILED = "proxy_verification_failed"
+    SIBLING_MISSING = "sibling_missing"
+    SIBLING_MISMATCH = "sibling_mismatch"
 
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
@@ -116,7 +139,7 @@ class Reason(StrEnum):
     @property
     def is_our_fault(self) -> bool:
         """True when nothing is known about the client because the service itself could not decide."""
-        return self.step is Step.SERVER
+        return self.status == _OUR_FAULT
 
 
 class Rejection(Exception):  # noqa: N818 - a refusal is a result of the domain, not an error of the program
@@ -143,6 +166,19 @@ _TABLE: dict[Reason, _Row] = {
         403,
         "Tunnels (CONNECT) cannot be authorized by a forwarded certificate.",
         "Do not enable CONNECT upgrades on the listener that asks this service.",
+    ),
+    Reason.SOURCE_UNSPECIFIED: _Row(
+        Step.REQUEST,
+        403,
+        "The request does not say which of several sources it came from.",
+        "Set the context extension that `AUTHZ_SOURCE_CONTEXT` names (default `source`) on every listener, virtual host or route "
+        "that asks the service; see `AUTHZ_SOURCES`.",
+    ),
+    Reason.SOURCE_UNKNOWN: _Row(
+        Step.REQUEST,
+        403,
+        "The request names a source that is not configured.",
+        "Compare `source` in the decision line with the names in `AUTHZ_SOURCES`.",
     ),
     Reason.HOP_PRINCIPAL_MISSING: _Row(
         Step.HOP,
@@ -183,6 +219,86 @@ _TABLE: dict[Reason, _Row] = {
         "The connection to Envoy came from an address outside the trusted networks.",
         "Compare `address` in the decision line with `AUTHZ_HOP_NETWORKS`. It is the direct TCP peer of Envoy; a load "
         "balancer in between is what you see here.",
+    ),
+    Reason.HOP_SECRET_MISSING: _Row(
+        Step.HOP,
+        403,
+        "The request carries no shared secret of the trusted proxy.",
+        "Let the WAF set the header that `AUTHZ_HOP_SECRET_HEADER` names, and let Envoy send it (`allowed_headers`).",
+    ),
+    Reason.HOP_SECRET_MISMATCH: _Row(
+        Step.HOP,
+        403,
+        "The shared secret is not that of the trusted proxy.",
+        "Compare the WAF's secret with the files of `AUTHZ_HOP_SECRET_FILES`. While you rotate, list both.",
+    ),
+    Reason.HOP_SIGNATURE_MISSING: _Row(
+        Step.HOP,
+        403,
+        "The request carries no signature of the trusted proxy.",
+        "Let the WAF sign the request, and Envoy send the signature's headers (`allowed_headers`). With a configured tag, "
+        "compare it with `AUTHZ_HOP_SIGNATURE_TAG`.",
+    ),
+    Reason.HOP_SIGNATURE_MALFORMED: _Row(
+        Step.HOP,
+        403,
+        "The signature's header does not have the form that is asked for.",
+        "Compare it with the guide on proving the hop; `detail` says where it fails.",
+    ),
+    Reason.HOP_SIGNATURE_AMBIGUOUS: _Row(
+        Step.HOP,
+        403,
+        "The request carries several signatures and none is singled out.",
+        "Let the WAF strip clients' own signatures, or give its own a tag and name it in `AUTHZ_HOP_SIGNATURE_TAG`.",
+    ),
+    Reason.HOP_SIGNATURE_KEY_UNKNOWN: _Row(
+        Step.HOP,
+        403,
+        "The signature is by a key that is not configured.",
+        "Compare `key_id` in the decision line with `AUTHZ_HOP_SIGNATURE_KEYS` and `AUTHZ_HOP_SIGNATURE_SECRETS`.",
+    ),
+    Reason.HOP_SIGNATURE_ALGORITHM: _Row(
+        Step.HOP,
+        403,
+        "The signature names another algorithm than its key is for.",
+        "Let the WAF use the algorithm of its key. Seen without a change on your side, it is an attack.",
+    ),
+    Reason.HOP_SIGNATURE_INCOMPLETE: _Row(
+        Step.HOP,
+        403,
+        "The signature does not cover all that it must, or lacks a parameter.",
+        "Add what `missing` names to the components or parameters that the WAF signs.",
+    ),
+    Reason.HOP_SIGNATURE_MISMATCH: _Row(
+        Step.HOP,
+        403,
+        "The signature does not fit the request.",
+        "The key differs, or something between the WAF and Envoy changed a covered part: host, path (normalisation), method or "
+        "certificate header.",
+    ),
+    Reason.HOP_SIGNATURE_EXPIRED: _Row(
+        Step.HOP,
+        403,
+        "The signature is too old.",
+        "Compare the clocks of the WAF and of this machine; `AUTHZ_HOP_MAX_AGE_SECONDS` is how old one may be.",
+    ),
+    Reason.HOP_SIGNATURE_FUTURE: _Row(
+        Step.HOP,
+        403,
+        "The signature was made in the future.",
+        "Compare the clocks of the WAF and of this machine; `AUTHZ_HOP_CLOCK_SKEW_SECONDS` is how much they may differ.",
+    ),
+    Reason.HOP_REPLAYED: _Row(
+        Step.HOP,
+        403,
+        "The signature was used before.",
+        "Each request needs a nonce of its own. If the WAF makes one, somebody sent a copy of a signed request.",
+    ),
+    Reason.HOP_REPLAY_MEMORY_FULL: _Row(
+        Step.HOP,
+        503,
+        "The authorization service cannot remember more signed requests at present.",
+        "More requests arrive within `AUTHZ_HOP_MAX_AGE_SECONDS` than can be remembered: shorten it or add workers.",
     ),
     Reason.CREDENTIAL_MISSING: _Row(
         Step.HEADER,
@@ -238,6 +354,12 @@ _TABLE: dict[Reason, _Row] = {
         401,
         "The certificate header holds base64 that is not canonical.",
         f"Often a truncated value, or base64url. {_INSPECT}",
+    ),
+    Reason.QUOTES_MISSING: _Row(
+        Step.HEADER,
+        401,
+        "The certificate header is not enclosed in double quotes.",
+        f"The configured format has them. {_INSPECT}",
     ),
     Reason.STRUCTURED_FIELD_MALFORMED: _Row(
         Step.HEADER,
@@ -299,11 +421,39 @@ _TABLE: dict[Reason, _Row] = {
         "The header holds more certificates, or larger ones, than any acceptable chain.",
         "Let the WAF forward the leaf and its intermediates only.",
     ),
+    Reason.LEAF_AMBIGUOUS: _Row(
+        Step.HEADER,
+        401,
+        "The certificate header holds more than one certificate that could be the client's.",
+        "Let the WAF forward the leaf alone, or use the format for chains. In a list it may be a client's own header line joined "
+        "with the proxy's: make the WAF replace the header.",
+    ),
     Reason.CERTIFICATE_MALFORMED: _Row(
         Step.HEADER,
         401,
         "A certificate in the header cannot be parsed.",
         f"The DER is damaged, truncated, or breaks X.509. {_INSPECT}",
+    ),
+    Reason.PROXY_VERIFICATION_FAILED: _Row(
+        Step.HEADER,
+        401,
+        "The proxy says that it did not accept the client's certificate.",
+        "Look at `presented`: it is the proxy's verify result. The client's certificate is not one that the proxy trusts, or the "
+        "proxy lacks the CA.",
+    ),
+    Reason.SIBLING_MISSING: _Row(
+        Step.HEADER,
+        401,
+        "A header that the proxy always sends beside the certificate is missing.",
+        "The request did not come through the product that `AUTHZ_SOURCE_PRESET` names, or Envoy does not send the header "
+        "(`allowed_headers`).",
+    ),
+    Reason.SIBLING_MISMATCH: _Row(
+        Step.HEADER,
+        401,
+        "A header beside the certificate contradicts it.",
+        "One of the two is not the proxy's: a client sent its own. If the product writes it in another form, set "
+        "`AUTHZ_SOURCE_SIBLINGS`.",
     ),
     Reason.CERTIFICATE_EXPIRED: _Row(
         Step.CERTIFICATE,

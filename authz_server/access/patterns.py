@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from authz_server.model import NameKind
+from authz_server.model import NameKind, comparable_name
 
 if TYPE_CHECKING:
     from authz_server.model import Principal
@@ -112,8 +112,7 @@ def _subject_pattern(text: str, value: str) -> SubjectPattern:
     if not name.rdns:
         msg = f"{text!r}: expected an RFC 4514 name such as `subject:CN=alice,O=Acme`, or `subject:*,O=Acme` for all below it"
         raise ValueError(msg)
-    rdns = tuple(frozenset((part.oid.dotted_string, str(part.value)) for part in rdn) for rdn in name.rdns)
-    return SubjectPattern(text, rdns, is_prefix)
+    return SubjectPattern(text, comparable_name(name), is_prefix)
 
 
 def _fingerprint(text: str, value: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from authz_server.cli.certificates import details, lines
 from authz_server.cli.configuration import load_configuration
+from authz_server.settings import FLATS, PREFIX, variable
 
 if TYPE_CHECKING:
     from authz_server.loading import Loaded
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if settings is not None:
         _print_settings(settings)
     if loaded.snapshot is not None:
-        for anchor in loaded.snapshot.trust.anchors:
+        for anchor in loaded.snapshot.anchors:
             print(lines("trust anchor", anchor))
         print(f"configuration {loaded.snapshot.revision}")
     for warning in loaded.warnings:
@@ -48,12 +49,22 @@ def _document(settings: Settings | None, loaded: Loaded) -> dict[str, Any]:
     return {
         "settings": None if settings is None else settings.model_dump(mode="json"),
         "revision": None if snapshot is None else snapshot.revision,
-        "trust_anchors": None if snapshot is None else [details(anchor) for anchor in snapshot.trust.anchors],
+        "trust_anchors": None if snapshot is None else [details(anchor) for anchor in snapshot.anchors],
         "warnings": list(loaded.warnings),
         "problems": [{"name": problem.name, "message": problem.message} for problem in loaded.problems],
     }
 
 
 def _print_settings(settings: Settings) -> None:
+    groups = {flat.group for flat in FLATS}
     for field, value in settings.model_dump(mode="json").items():
-        print(f"AUTHZ_{field.upper()}={value if isinstance(value, str) else json.dumps(value)}")
+        if field not in groups:
+            print(f"{PREFIX}{field.upper()}={_text(value)}")
+            continue
+        for name, member in value.items():
+            for each, inner in member.items():
+                print(f"{variable(field, name, each)}={_text(inner)}")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -89,6 +89,8 @@ def explain(decision: Decision) -> dict[str, Any]:
 def _established(decision: Decision) -> dict[Step, Mapping[str, Any]]:
     evidence = decision.evidence
     facts: dict[Step, Mapping[str, Any]] = {}
+    if evidence.source:
+        facts[Step.REQUEST] = {"source": evidence.source.name, "format": evidence.source.format.value}
     if evidence.hop:
         facts[Step.HOP] = {"name": evidence.hop.name, "proofs": list(evidence.hop.proofs)}
     if evidence.presented:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from authz_server.cli.certificates import details, lines, summary
-from authz_server.forwarded import DEFAULT_HEADERS, ElementSelector, Format, Source, decode_chain
+from authz_server.forwarded import PRESETS, Format, Source, decode_chain
 from authz_server.forwarded.appearance import describe_appearance
 from authz_server.loading import load_anchors
 from authz_server.reasons import Rejection
+from authz_server.settings import SourceSettings
 from authz_server.validation import Profile, TrustBundle, verify_path
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("inspect", help="decode a forwarded certificate header")
     parser.add_argument("value", nargs="?", metavar="VALUE", help="the header's value, or - to read it from standard input")
     parser.add_argument("--format", choices=[form.value for form in Format])
+    parser.add_argument("--preset", choices=list(PRESETS), help="the product that wrote it, instead of --format")
     parser.add_argument("--header", help="the header's name, for messages")
     parser.add_argument("--chain", help="the value of a separate chain header")
     parser.add_argument("--element", default="sole", help="XFCC: sole, first, last or by=URI")
@@ -41,12 +43,14 @@ def run(args: argparse.Namespace) -> int:
     """0 decoded (and valid, with a bundle), 1 refused, 2 wrong usage."""
     if args.batch:
         return _batch()
-    if args.format is None or args.value is None:
-        print("inspect needs --format and VALUE (or --batch)", file=sys.stderr)
+    if (args.format is None) == (args.preset is None) or args.value is None:
+        print("inspect needs --format or --preset, and VALUE (or --batch)", file=sys.stderr)
         return _USAGE
     value = sys.stdin.buffer.read().removesuffix(b"\n") if args.value == "-" else _bytes(args.value)
     try:
-        source = _source(args.format, args.element, args.header)
+        source = _source(
+            has_chain=args.chain is not None, preset=args.preset, format=args.format, header=args.header, element=args.element
+        )
         at = datetime.fromisoformat(args.at) if args.at else datetime.now(UTC)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         trust = TrustBundle("inspect", load_anchors(args.trust_bundle, at)) if args.trust_bundle else None
@@ -54,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return _USAGE
     try:
-        chain = decode_chain(source, value, None if args.chain is None else _bytes(args.chain))
+        chain = decode_chain(source, value, () if args.chain is None else (_bytes(args.chain),))
         shown = _shown(chain, as_json=args.json)
     except Rejection as refusal:
-        _show_refusal(refusal, args.format, value, as_json=args.json)
+        _show_refusal(refusal, source.format, value, as_json=args.json)
         return _REFUSED
     # With --json one document is printed: the chain, or why it was refused.
     if trust is None:
@@ -81,9 +85,13 @@ def _validate(chain: PresentedChain, trust: TrustBundle, at: datetime, shown: st
     return _DECODED
 
 
-def _source(form: str, element: str, header: str | None = None) -> Source:
-    name, chain_header = DEFAULT_HEADERS[Format(form)]
-    return Source("inspect", Format(form), header or name, chain_header, ElementSelector.from_text(element))
+def _source(*, has_chain: bool, **fields: str | None) -> Source:
+    """The source that ``fields`` of ``SourceSettings`` describe; raises ``ValueError`` if they describe none."""
+    source = SourceSettings.model_validate({key: value for key, value in fields.items() if value is not None}).source("inspect")
+    if has_chain and source.format is Format.XFCC:
+        msg = "an XFCC element holds its chain itself; there is no chain header"
+        raise ValueError(msg)
+    return source
 
 
 def _bytes(text: str) -> bytes:
@@ -128,9 +136,15 @@ def _batch_answer(line: bytes) -> dict[str, Any]:
         question = json.loads(line.decode())
         identifier = question.get("id")
         chain_value = question.get("chain")
-        source = _source(question["format"], question.get("element") or "sole")
+        source = _source(
+            has_chain=chain_value is not None,
+            preset=question.get("preset"),
+            format=question.get("format"),
+            element=question.get("element") or None,
+        )
         value = question["value"].encode("utf-8", "surrogatepass")
-        chain = decode_chain(source, value, None if chain_value is None else chain_value.encode("utf-8", "surrogatepass"))
+        chain_values = () if chain_value is None else (chain_value.encode("utf-8", "surrogatepass"),)
+        chain = decode_chain(source, value, chain_values)
         intermediates = [summary(each) for each in chain.intermediates]
         return {"id": identifier, "leaf": summary(chain.leaf), "intermediates": intermediates}
     except Rejection as refusal:

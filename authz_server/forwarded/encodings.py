@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import cache
 from urllib.parse import quote, unquote_to_bytes
 
 from authz_server.reasons import Reason, Rejection
 
 _PERCENT_ENCODED = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
-_PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n((?:[A-Za-z0-9+/=]+\r?\n)+)-----END CERTIFICATE-----(?:\r?\n|\Z)")
+_LINE_BREAK = rb"\r?\n"
 
 
 def decode_base64(text: bytes) -> bytes:
@@ -53,14 +54,40 @@ def decode_pem(text: bytes) -> tuple[bytes, ...]:
 
     Lines may have any length and end in LF or CRLF; the last line break may be missing.
     """
+    return _decode_pem(text, _PEM_BLOCK, _LINE_BREAK)
+
+
+def decode_rewritten_pem(text: bytes, line_break: bytes) -> tuple[bytes, ...]:
+    """The same for PEM whose line breaks a proxy rewrote; ``line_break`` is a regular expression for what stands there now."""
+    return _decode_pem(text, _pem_block(line_break), line_break)
+
+
+@cache
+def _pem_block(line_break: bytes) -> re.Pattern[bytes]:
+    end = rb"(?:" + line_break + rb")"
+    return re.compile(
+        rb"-----BEGIN CERTIFICATE-----"
+        + end
+        + rb"((?:[A-Za-z0-9+/=]+"
+        + end
+        + rb")+)-----END CERTIFICATE-----(?:"
+        + end
+        + rb"|\Z)"
+    )
+
+
+_PEM_BLOCK = _pem_block(_LINE_BREAK)
+
+
+def _decode_pem(text: bytes, block: re.Pattern[bytes], line_break: bytes) -> tuple[bytes, ...]:
     blocks: list[bytes] = []
     position = 0
     while position < len(text) or not blocks:
-        block = _PEM_BLOCK.match(text, position)
-        if block is None:
+        matched = block.match(text, position)
+        if matched is None:
             raise Rejection(Reason.PEM_MALFORMED, position=position)
-        blocks.append(decode_base64(block[1].replace(b"\r\n", b"\n").replace(b"\n", b"")))
-        position = block.end()
+        blocks.append(decode_base64(re.sub(line_break, b"", matched[1])))
+        position = matched.end()
     return tuple(blocks)
 
 

@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
+from authz_server.forwarded.formats import LISTS, WIRES, Format, Wire
 from authz_server.forwarded.limits import (
     MAX_CERTIFICATE_BYTES,
     MAX_CERTIFICATES,
     MAX_CHAIN_BYTES,
     MAX_HEADER_BYTES,
 )
-from authz_server.forwarded.rfc9440 import decode_client_cert, decode_client_cert_chain
-from authz_server.forwarded.url_pem import decode_url_pem
+from authz_server.forwarded.siblings import NON_VALUES, check_siblings
 from authz_server.forwarded.xfcc import ElementSelector, decode_xfcc
 from authz_server.model import CERTIFICATE_PARSE_ERRORS, Certificate, PresentedChain
 from authz_server.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
+    from authz_server.forwarded.siblings import Sibling
     from authz_server.model import ForwardedRequest
 
-
-class Format(StrEnum):
-    """The wire formats, by the names that settings and ``inspect`` use."""
-
-    XFCC = "xfcc"
-    RFC9440 = "rfc9440"
-    URL_PEM = "url-pem"
-
-
-# The header, and the separate chain header where the format has one, unless the operator names others.
-DEFAULT_HEADERS: dict[Format, tuple[str, str | None]] = {
-    Format.XFCC: ("x-forwarded-client-cert", None),
-    Format.RFC9440: ("client-cert", "client-cert-chain"),
-    Format.URL_PEM: ("x-client-cert", None),
-}
-
-# What proxies write when there is no certificate: Apache, access-log conventions, nginx's and Cloudflare's verify result.
-_NON_VALUES = frozenset({b"", b"(null)", b"-", b"NONE"})
-_ACCEPTABLE_TEXT = re.compile(rb"[\t -~]*")
+# nginx's and others' verify result, seen in the certificate's place.
+_NON_VALUES = NON_VALUES | {b"NONE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One place a certificate may come from. One format a source: decoders are never tried in turn.
 
-    ``header`` and ``chain_header`` are lower-case names.
+    Header names are lower case. ``chain_headers`` are several where a product numbers them (Apache), and are read in
+    ``chain_format``. ``is_leaf_only`` refuses intermediates in the certificate header, for a product that sends none there.
     """
 
     name: str
     format: Format
     header: str
-    chain_header: str | None = None
+    chain_headers: tuple[str, ...] = ()
+    chain_format: Format | None = None
     element: ElementSelector = field(default_factory=ElementSelector)
+    siblings: tuple[Sibling, ...] = ()
+    is_leaf_only: bool = False
+
+    @property
+    def certificate_headers(self) -> tuple[str, ...]:
+        """The headers that carry certificates."""
+        return (self.header, *self.chain_headers)
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """The headers that carry the certificate, which never go on to the upstream."""
-        return (self.header,) if self.chain_header is None else (self.header, self.chain_header)
+        """Every header that belongs to the certificate, none of which goes on to the upstream."""
+        return (*self.certificate_headers, *(sibling.header for sibling in self.siblings))
 
 
 def presented_chain(request: ForwardedRequest, source: Source) -> PresentedChain:
@@ -68,44 +61,59 @@ def presented_chain(request: ForwardedRequest, source: Source) -> PresentedChain
     lines = request.header_lines(source.header)
     if len(lines) > 1:
         raise Rejection(Reason.HEADER_DUPLICATED, header=source.header, lines=len(lines))
-    chain_lines = request.header_lines(source.chain_header) if source.chain_header else ()
-    if len(chain_lines) > 1 and source.format is not Format.RFC9440:
-        raise Rejection(Reason.HEADER_DUPLICATED, header=source.chain_header, lines=len(chain_lines))
     value = lines[0] if lines else b""
-    # RFC 9440 §2.3: the chain, a list, may be split over several lines.
-    chain_value = b",".join(chain_lines) if chain_lines else None
-    if value in _NON_VALUES and chain_value is not None:
-        raise Rejection(Reason.CHAIN_WITHOUT_CERTIFICATE, header=source.chain_header)
-    return decode_chain(source, value, chain_value)
+    chain_values = tuple(value for name in source.chain_headers for value in _chain_values(request, source, name))
+    if value in _NON_VALUES and chain_values:
+        raise Rejection(Reason.CHAIN_WITHOUT_CERTIFICATE, header=source.header)
+    chain = decode_chain(source, value, chain_values)
+    check_siblings(request, source.siblings, chain.leaf)
+    return chain
 
 
-def decode_chain(source: Source, value: bytes, chain_value: bytes | None) -> PresentedChain:
-    """Decode the header's value and that of the chain header (``None`` when it was not sent)."""
+def _chain_values(request: ForwardedRequest, source: Source, name: str) -> tuple[bytes, ...]:
+    lines = request.header_lines(name)
+    if len(lines) > 1 and _chain_form(source) not in LISTS:
+        raise Rejection(Reason.HEADER_DUPLICATED, header=name, lines=len(lines))
+    value = b",".join(lines)
+    return () if value in _NON_VALUES else (value,)
+
+
+def decode_chain(source: Source, value: bytes, chain_values: tuple[bytes, ...] = ()) -> PresentedChain:
+    """Decode the header's value and those of the chain headers that were sent."""
     if value in _NON_VALUES:
         raise Rejection(Reason.CREDENTIAL_MISSING, header=source.header)
-    for text in (value, chain_value or b""):
-        if len(text) > MAX_HEADER_BYTES:
-            raise Rejection(Reason.HEADER_TOO_LARGE, size=len(text), limit=MAX_HEADER_BYTES)
-        if not _ACCEPTABLE_TEXT.fullmatch(text):
-            raise Rejection(Reason.HEADER_NOT_ASCII)
-    certificates = _decode(source, value)
-    if chain_value is not None:
-        certificates += _decode_chain_header(source.format, chain_value)
-    return _bounded_chain(certificates)
-
-
-def _decode(source: Source, value: bytes) -> tuple[Certificate, ...]:
+    size = len(value) + sum(map(len, chain_values))
+    if size > MAX_HEADER_BYTES:
+        raise Rejection(Reason.HEADER_TOO_LARGE, size=size, limit=MAX_HEADER_BYTES)
     if source.format is Format.XFCC:
-        return decode_xfcc(value, source.element, _parse)
-    if source.format is Format.RFC9440:
-        return (_parse(decode_client_cert(value)),)
-    return _parse_all(decode_url_pem(value))
+        certificates = decode_xfcc(value, source.element, _parse)
+    else:
+        certificates = _decode(source, WIRES[source.format], value)
+    if chain_values:
+        wire = WIRES[_chain_form(source)]
+        ders = tuple(der for text in chain_values for der in wire.decode_chain(_acceptable(wire, text)))
+        certificates += _parse_all(ders)
+    chain = _bounded_chain(certificates)
+    if source.format is Format.BASE64_DER_LIST:
+        _refuse_second_leaf(chain)
+    return chain
 
 
-def _decode_chain_header(form: Format, value: bytes) -> tuple[Certificate, ...]:
-    if form is Format.RFC9440:
-        return _parse_all(decode_client_cert_chain(value))
-    return _parse_all(decode_url_pem(value))
+def _chain_form(source: Source) -> Format:
+    return source.chain_format or source.format
+
+
+def _decode(source: Source, wire: Wire, value: bytes) -> tuple[Certificate, ...]:
+    ders = wire.decode(_acceptable(wire, value))
+    if len(ders) > 1 and (source.is_leaf_only or not wire.is_chain):
+        raise Rejection(Reason.LEAF_AMBIGUOUS, certificates=len(ders))
+    return _parse_all(ders)
+
+
+def _acceptable(wire: Wire, value: bytes) -> bytes:
+    if not wire.text.fullmatch(value):
+        raise Rejection(Reason.HEADER_NOT_ASCII)
+    return value
 
 
 def _parse_all(ders: tuple[bytes, ...]) -> tuple[Certificate, ...]:
@@ -131,6 +139,22 @@ def _bounded_chain(certificates: tuple[Certificate, ...]) -> PresentedChain:
     if len(intermediates) >= MAX_CERTIFICATES or size > MAX_CHAIN_BYTES:
         raise Rejection(Reason.CHAIN_TOO_LONG, certificates=len(intermediates) + 1, size=size)
     return PresentedChain(leaf, intermediates)
+
+
+def _refuse_second_leaf(chain: PresentedChain) -> None:
+    """Refuse a list whose further members are no CA certificates.
+
+    A list is what two header lines look like once they are joined with a comma: the client's own line and the proxy's.
+    """
+    for certificate in chain.intermediates:
+        try:
+            constraints = certificate.x509.extensions.get_extension_for_class(x509.BasicConstraints).value
+        except x509.ExtensionNotFound:
+            constraints = None
+        except CERTIFICATE_PARSE_ERRORS as error:
+            raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
+        if constraints is None or not constraints.ca:
+            raise Rejection(Reason.LEAF_AMBIGUOUS, sha256=certificate.sha256)
 
 
 def _refuse_aliases(request: ForwardedRequest, source: Source) -> None:

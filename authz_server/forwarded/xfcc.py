@@ -10,6 +10,7 @@ and ``DNS`` must be that of the certificate beside it, and identity is never rea
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from authz_server.forwarded.xfcc_element import XfccElement
 
 
+_TEXT = re.compile(rb"[\t -~]*")
+_HOPS = re.compile(r"[1-9][0-9]?")
+
+
 class ElementChoice(StrEnum):
     """Which element of the header speaks of the end client. Proxies append theirs at the end."""
 
@@ -34,33 +39,47 @@ class ElementChoice(StrEnum):
     FIRST = "first"
     LAST = "last"
     BY = "by"
+    HOPS = "hops"
 
 
 @dataclass(frozen=True, slots=True)
 class ElementSelector:
-    """The choice, and for ``by`` the URI of the proxy whose element is meant (Envoy's ``By`` key)."""
+    """Which element is meant.
+
+    For ``by`` it is that of the proxy with this URI (Envoy's ``By`` key). ``hops`` says how many trusted proxies append an
+    element: the client's is so many from the end, and what stands before it is anybody's word.
+    """
 
     choice: ElementChoice = ElementChoice.SOLE
     by: str = ""
+    hops: int = 0
 
     @classmethod
     def from_text(cls, text: str) -> ElementSelector:
-        """Parse ``sole``, ``first``, ``last`` or ``by=URI``; raises ``ValueError`` for anything else."""
-        choice, _, by = text.partition("=")
-        selector = cls(ElementChoice(choice), by)
-        if (selector.choice is ElementChoice.BY) != bool(by):
-            msg = "expected sole, first, last or by=URI"
+        """Parse ``sole``, ``first``, ``last``, ``by=URI`` or ``hops=N``; raises ``ValueError`` for anything else."""
+        name, _, operand = text.partition("=")
+        choice = ElementChoice(name)
+        if choice is ElementChoice.HOPS and _HOPS.fullmatch(operand):
+            return cls(choice, hops=int(operand))
+        if choice is ElementChoice.HOPS or (choice is ElementChoice.BY) != bool(operand):
+            msg = "expected sole, first, last, by=URI or hops=N"
             raise ValueError(msg)
-        return selector
+        return cls(choice, by=operand)
+
+
+# What a smuggled element behind the chosen one would change.
+_FROM_THE_END = (ElementChoice.LAST, ElementChoice.BY, ElementChoice.HOPS)
 
 
 def decode_xfcc(value: bytes, selector: ElementSelector, parse: Callable[[bytes], Certificate]) -> tuple[Certificate, ...]:
     """The certificates of the chosen element, leaf first; every element that holds a certificate must be consistent."""
+    if not _TEXT.fullmatch(value):
+        raise Rejection(Reason.HEADER_NOT_ASCII)
     text = value.decode("ascii")
     elements = decode_json_elements(text) if text[0] in "[{" else decode_text_elements(text)
     chosen = _choose(elements, selector)
     chains = {element: _consistent_chain(element, parse) for element in elements}
-    if selector.choice in (ElementChoice.LAST, ElementChoice.BY):
+    if selector.choice in _FROM_THE_END:
         _refuse_unverifiable(chains)
     if not chains[chosen]:
         raise Rejection(Reason.XFCC_CERTIFICATE_MISSING)
@@ -78,6 +97,10 @@ def _choose(elements: tuple[XfccElement, ...], selector: ElementSelector) -> Xfc
         return elements[0]
     if selector.choice is ElementChoice.LAST:
         return elements[-1]
+    if selector.choice is ElementChoice.HOPS:
+        if len(elements) < selector.hops:
+            raise Rejection(Reason.XFCC_ELEMENT_NOT_FOUND, elements=len(elements), hops=selector.hops)
+        return elements[-selector.hops]
     candidates = elements
     if selector.choice is ElementChoice.BY:
         candidates = tuple(element for element in elements if selector.by in element.by)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 from authz_server.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from authz_server.model import ForwardedRequest
 
 
@@ -22,9 +24,10 @@ class NetworkProof:
     """
 
     kind: ClassVar[str] = "network"
+    headers: ClassVar[tuple[str, ...]] = ()
     networks: tuple[IPv4Network | IPv6Network, ...]
 
-    def verify(self, request: ForwardedRequest) -> None:
+    def verify(self, request: ForwardedRequest, _now: datetime) -> None:
         """Raise ``Rejection(HOP_ADDRESS_MISMATCH)`` unless the direct peer is inside."""
         address = _parse_address(request.peer.address)
         if address is None or not any(address in network for network in self.networks):

@@ -14,6 +14,8 @@ from authz_server.model import CERTIFICATE_PARSE_ERRORS
 from authz_server.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from authz_server.model import ForwardedRequest
 
 
@@ -28,12 +30,13 @@ class PeerProof:
     """
 
     kind: ClassVar[str] = "principal"
+    headers: ClassVar[tuple[str, ...]] = ()
     principals: frozenset[str]
     context: tuple[str, str]
     certificate_sha256: frozenset[str] = frozenset()
     public_key_sha256: frozenset[str] = frozenset()
 
-    def verify(self, request: ForwardedRequest) -> None:
+    def verify(self, request: ForwardedRequest, _now: datetime) -> None:
         """Raise ``Rejection`` unless identity, mark and every configured pin agree."""
         key, value = self.context
         if request.context.get(key) != value:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authz_server.model import ProvenHop
+from authz_server.reasons import Rejection
 
 if TYPE_CHECKING:
-    from authz_server.hop.network import NetworkProof
-    from authz_server.hop.peer import PeerProof
+    from datetime import datetime
+
+    from authz_server.hop.proof import Proof
     from authz_server.model import ForwardedRequest
 
 
@@ -22,7 +24,7 @@ class HopPolicy:
     """
 
     name: str
-    proofs: tuple[PeerProof | NetworkProof, ...]
+    proofs: tuple[Proof, ...]
     unsafe_unproven: bool = False
 
     def __post_init__(self) -> None:
@@ -31,13 +33,26 @@ class HopPolicy:
             msg = "a hop needs at least one proof"
             raise ValueError(msg)
 
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that carry its proofs, none of which goes on to the upstream."""
+        return tuple(header for proof in self.proofs for header in proof.headers)
 
-def prove_hop(request: ForwardedRequest, policy: HopPolicy) -> ProvenHop:
-    """Prove that ``request`` came through the hop; raises ``Rejection`` naming the first proof that failed.
 
-    Establishes that Envoy's direct peer is the configured proxy. Does NOT establish that the proxy removed a client's own
-    certificate header: that is the proxy's configuration.
+def prove_hop(request: ForwardedRequest, hops: tuple[HopPolicy, ...], now: datetime) -> ProvenHop:
+    """Prove that ``request`` came through one of ``hops``; raises ``Rejection`` of the one that came furthest.
+
+    Establishes that the request was sent, or vouched for, by a configured proxy. Does NOT establish that the proxy removed
+    a client's own certificate header: that is the proxy's configuration.
     """
-    for proof in policy.proofs:
-        proof.verify(request)
-    return ProvenHop(policy.name, tuple(proof.kind for proof in policy.proofs) or ("unsafe-unproven",))
+    refusals: list[tuple[int, Rejection]] = []
+    for hop in hops:
+        passed = 0
+        try:
+            for proof in hop.proofs:
+                proof.verify(request, now)
+                passed += 1
+            return ProvenHop(hop.name, tuple(proof.kind for proof in hop.proofs) or ("unsafe-unproven",))
+        except Rejection as refusal:
+            refusals.append((passed, Rejection(refusal.reason, **{**refusal.facts, "hop": hop.name})))
+    raise max(refusals, key=lambda refusal: refusal[0])[1]

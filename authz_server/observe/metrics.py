@@ -41,7 +41,7 @@ class Metrics:
         self._snapshot.clear()
         self._anchor_expiry.clear()
         self._snapshot.labels(snapshot.revision).set(1)
-        for anchor in snapshot.trust.anchors:
+        for anchor in snapshot.anchors:
             self._anchor_expiry.labels(anchor.sha256).set(anchor.x509.not_valid_after_utc.timestamp())
 
     def set_ready(self, *, ready: bool) -> None:

@@ -48,8 +48,6 @@ def decision_record(  # noqa: PLR0913 - the parts of a record
     if request is not None:
         record["request"] = _request(request, redaction)
     if snapshot is not None:
-        source = snapshot.source
-        record["source"] = {"name": source.name, "format": source.format.value, "header": source.header}
         record["snapshot_revision"] = snapshot.revision
     record |= _evidence(decision.evidence, redaction)
     return record
@@ -90,6 +88,9 @@ def _request(request: ForwardedRequest, redaction: Redaction) -> dict[str, str]:
 
 def _evidence(evidence: Evidence, redaction: Redaction) -> dict[str, Any]:
     shown: dict[str, Any] = {}
+    if evidence.source is not None:
+        source = evidence.source
+        shown["source"] = {"name": source.name, "format": source.format.value, "header": source.header}
     if evidence.hop is not None:
         shown["hop"] = {"name": evidence.hop.name, "proofs": list(evidence.hop.proofs)}
     principal = evidence.principal

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from authz_server.demo.envoys import EnvoyMissingError, find_envoy
-from authz_server.forwarded.source import DEFAULT_HEADERS
+from authz_server.forwarded import DEFAULT_HEADERS
 from authz_server.identity_headers import SUFFIXES
 
 FOLDER = Path(__file__).resolve().parents[2] / "envoy"

@@ -1,0 +1,88 @@
+"""The kinds of value that settings are made of: from an operator's text to a parsed value, or ``ValueError``."""
+
+from __future__ import annotations
+
+import json
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BeforeValidator, Field
+
+from authz_server.forwarded import ElementSelector
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
+_MAX_PORT = 65535
+# RFC 9110 §5.1, in lower case as Envoy hands names over. WebSphere's begin with a dollar sign.
+HEADER = r"^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$"
+
+
+def listed(value: Any) -> Any:
+    """A list from text: a JSON array if it begins with ``[``, otherwise values separated by commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def some(value: Any) -> Any:
+    """A list that was written down must hold something: an empty proof or pin would silently not be asked for."""
+    values = listed(value)
+    if isinstance(value, str) and not values:
+        msg = "is set but empty; unset it"
+        raise ValueError(msg)
+    return values
+
+
+def mapping(value: Any) -> Any:
+    """A mapping from YAML text, of which JSON is a part."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        msg = f"not YAML or JSON: {error}"
+        raise ValueError(msg) from error
+
+
+def key_file(value: Any) -> Any:
+    """``KEYID=FILE`` as a pair; raises ``ValueError`` for anything else."""
+    if not isinstance(value, str):
+        return value
+    key_id, mark, path = value.partition("=")
+    if not (key_id and mark and path):
+        msg = f"{value!r}: expected KEYID=FILE"
+        raise ValueError(msg)
+    return key_id, path
+
+
+def names(kinds: type[StrEnum]) -> str:
+    """The values of an enumeration, for a description."""
+    return ", ".join(f"`{kind.value}`" for kind in kinds)
+
+
+def element(value: Any) -> Any:
+    """The choice of an XFCC element; raises ``ValueError`` for anything else."""
+    ElementSelector.from_text(str(value))
+    return value
+
+
+def address(value: Any) -> Any:
+    """``HOST:PORT`` (an IPv6 address in brackets), ``unix:/PATH`` or nothing; raises ``ValueError`` for anything else."""
+    text = str(value)
+    matched = _ADDRESS.fullmatch(text)
+    is_port = matched is not None and int(matched[2]) <= _MAX_PORT
+    if text and not is_port and not (text.startswith("unix:/") and len(text) > len("unix:/")):
+        msg = f"{text!r}: expected HOST:PORT with a port up to {_MAX_PORT}"
+        raise ValueError(msg)
+    return value
+
+
+Address = Annotated[str, BeforeValidator(address)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(some)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(some)]
+KeyFiles = Annotated[tuple[Annotated[tuple[str, Path], BeforeValidator(key_file)], ...], BeforeValidator(some)]
+Header = Annotated[str, Field(pattern=HEADER)]
