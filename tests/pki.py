@@ -8,6 +8,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from authz_server.demo.pki import Authority, Issued, PrivateKey, make_key
 from authz_server.model import Certificate, PresentedChain
 from authz_server.validation import TrustBundle
@@ -78,3 +81,43 @@ def presented(issued: Issued, *more: Issued) -> PresentedChain:
 def bundle(*anchors: Issued) -> TrustBundle:
     """The trust bundle of these anchors, the root unless told."""
     return TrustBundle("test", tuple(map(certificate, anchors or (root(),))))
+
+
+def der(tag: int, *contents: bytes) -> bytes:
+    """One DER value."""
+    content = b"".join(contents)
+    size = len(content)
+    octets = size.to_bytes((size.bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag]) + (octets if size < 128 else bytes([0x80 | len(octets)]) + octets) + content
+
+
+def parts(value: bytes) -> list[bytes]:
+    """The values within a constructed DER value, each with its tag and length."""
+    found, rest = [], value[_header(value) :]
+    while rest:
+        size = _header(rest) + _length(rest)
+        found.append(rest[:size])
+        rest = rest[size:]
+    return found
+
+
+def _header(value: bytes) -> int:
+    return 2 + (value[1] & 0x7F if value[1] & 0x80 else 0)
+
+
+def _length(value: bytes) -> int:
+    return int.from_bytes(value[2 : _header(value)], "big") if value[1] & 0x80 else value[1]
+
+
+# The fields of a TBSCertificate (RFC 5280 §4.1) in order, for ``altered``.
+VERSION, SERIAL, ALGORITHM, ISSUER, VALIDITY, SUBJECT, PUBLIC_KEY, EXTENSIONS = range(8)
+
+
+def altered(
+    issued: Issued, issuer: Authority, changes: dict[int, bytes], algorithm: hashes.HashAlgorithm | None = None
+) -> Certificate:
+    """The certificate with fields that no builder would write (empty: left out), signed anew by its issuer."""
+    fields = [changes.get(number, field) for number, field in enumerate(parts(issued.certificate.tbs_certificate_bytes))]
+    body = der(0x30, *fields)
+    signature = issuer.key.sign(body, ec.ECDSA(algorithm or hashes.SHA256()))
+    return Certificate.from_der(der(0x30, body, fields[ALGORITHM], der(0x03, b"\0", signature)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authz_server.access import AllowList, parse_pattern
-from authz_server.decision import Snapshot
+from authz_server.decision import Ingress, Snapshot
 from authz_server.forwarded import DEFAULT_HEADERS, Format, Source
 from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.hop import HopPolicy, PeerProof
@@ -19,8 +19,8 @@ NOBODY = Peer(None, "", "")
 
 def source(form: Format, **fields) -> Source:
     """A source of this format with its own headers."""
-    header, chain_header = DEFAULT_HEADERS[form]
-    return Source("default", form, header, **{"chain_header": chain_header} | fields)
+    header, chain_headers = DEFAULT_HEADERS[form]
+    return Source("default", form, header, **{"chain_headers": chain_headers} | fields)
 
 
 def request(*headers: tuple[str, bytes], **changes) -> ForwardedRequest:
@@ -43,12 +43,16 @@ def showing(issued: Issued, **changes) -> ForwardedRequest:
 
 
 def snapshot(allow: str = "*", **changes) -> Snapshot:
-    """A configuration that believes the proxy of ``request`` and allows every client below the test root."""
+    """A configuration that believes the proxy of ``request`` and allows every client below the test root.
+
+    ``source``, ``hops`` and ``trust`` change its one way in.
+    """
+    way = {"source": source(Format.URL_PEM), "hops": (HopPolicy("waf", (PROOF,)),), "trust": bundle()}
+    way |= {name: changes.pop(name) for name in way if name in changes}
     fields = {
         "revision": "r1",
-        "hop": HopPolicy("waf", (PROOF,)),
-        "source": source(Format.URL_PEM),
-        "trust": bundle(),
+        "ingresses": {"default": Ingress(**way)},
+        "source_context": "source",
         "profile": Profile(),
         "identity": NameKind.SUBJECT,
         "rules": AllowList((parse_pattern(allow),)),

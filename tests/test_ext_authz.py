@@ -225,7 +225,7 @@ def messages(draw: st.DrawFn) -> external_auth_pb2.CheckRequest:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_unproven_is_allowed(message: external_auth_pb2.CheckRequest, loaded: bool) -> None:  # noqa: FBT001
     """No message is answered with code 0 by a snapshot whose proof cannot hold, and none raises."""
-    impossible = snapshot(hop=HopPolicy("waf", (PeerProof(frozenset({"no peer\0has this principal"}), MARK),)))
+    impossible = snapshot(hops=(HopPolicy("waf", (PeerProof(frozenset({"no peer\0has this principal"}), MARK),)),))
     request, decision = decide_check(message, impossible if loaded else None, NOW)
     response = check_response(decision, "id", is_grpc=is_grpc(request))
     assert response.status.code != 0

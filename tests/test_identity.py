@@ -7,10 +7,10 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from authz_server.identity import identify, is_spiffe_id
-from authz_server.model import NameKind
+from authz_server.model import NameKind, PresentedChain
 from authz_server.reasons import Reason, Rejection
 from authz_server.validation import Profile, verify_path
-from tests.pki import NOW, SPIFFE, alice, bundle, certificate, client, presented
+from tests.pki import NOW, SPIFFE, SUBJECT, alice, altered, bundle, certificate, client, der, presented, root
 
 
 def who(issued, kind=NameKind.SUBJECT):
@@ -142,3 +142,130 @@ def test_malformed_extension():
     with pytest.raises(Rejection) as refused:
         identify(replace(path, leaf=certificate(client(extensions=((broken, False),)))), NameKind.SUBJECT)
     assert refused.value.reason is Reason.CERTIFICATE_MALFORMED
+
+
+def text_subject(tag, value, oid=b"\x55\x04\x03"):
+    """A subject of one attribute of this string type."""
+    return der(0x30, der(0x31, der(0x30, der(0x06, oid), der(tag, value))))
+
+
+def with_names(*names):
+    """A client whose alternative names are these DER values, which no builder would write."""
+    san = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), der(0x30, *names))
+    return client(extensions=((san, False),))
+
+
+@pytest.mark.parametrize(
+    "issued",
+    [
+        with_names(der(0x81, b"Admin <admin@example.org>")),  # no Mailbox
+        with_names(der(0x81, b"admin@example.org\r\n")),
+        with_names(der(0x81, "jörg@example.org".encode())),
+        with_names(der(0x81, b"admin")),
+        with_names(der(0x86, b"SPIFFE://example.org/a")),
+        with_names(der(0x86, b"spiffe://example.org/a\n")),
+        with_names(der(0x82, b"admin\0.evil.com")),
+    ],
+)
+def test_names_that_are_none(issued):
+    """Alternative names are returned by the library as they are; those that are not what they claim refuse the client."""
+    with pytest.raises(Rejection) as refused:
+        who(issued, NameKind.SHA256)
+    assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
+
+
+@pytest.mark.parametrize(
+    ("issued", "kind"),
+    [
+        pytest.param(
+            client(dns=["*.example.org"]),
+            NameKind.DNS,
+            marks=pytest.mark.xfail(strict=True, reason="a wildcard is taken as the name of one client"),
+        ),
+        pytest.param(
+            with_names(der(0x86, b"no uri at all")),
+            NameKind.URI,
+            marks=pytest.mark.xfail(strict=True, reason="a URI name is not held to RFC 3986: spaces and no scheme"),
+        ),
+        pytest.param(
+            with_names(der(0x82, "bücher.de".encode())),
+            NameKind.DNS,
+            marks=pytest.mark.xfail(strict=True, reason="a DNS name is IA5String (RFC 5280 §4.2.1.6): UTF-8 in it passes"),
+        ),
+        pytest.param(
+            with_names(der(0x82, b"a b;c")),
+            NameKind.DNS,
+            marks=pytest.mark.xfail(strict=True, reason="a DNS name is not held to RFC 5280 §4.2.1.6: any ASCII passes"),
+        ),
+    ],
+)
+def test_names_not_of_their_kind(issued, kind):
+    """A name that is not one client's, or not written as its kind is, identifies nobody."""
+    with pytest.raises(Rejection) as refused:
+        who(issued, kind)
+    assert refused.value.reason is Reason.IDENTITY_INVALID
+
+
+@pytest.mark.xfail(strict=True, reason="a common name of any string type is read, OCTET STRING too (RFC 5280 §4.1.2.4)")
+def test_subject_that_is_no_text():
+    """A common name that is an OCTET STRING is not read as text (X.520 DirectoryString)."""
+    odd = altered(client(), root(), {SUBJECT: text_subject(0x04, b"alice")})
+    path = verify_path(PresentedChain(odd, ()), bundle(), Profile(), NOW)
+    with pytest.raises(Rejection) as refused:
+        identify(path, NameKind.COMMON_NAME)
+    assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
+
+
+def test_bmp_string():
+    """A BMPString is read as the text that it is, and its hidden characters are seen."""
+
+    def named(text):
+        odd = altered(client(), root(), {SUBJECT: text_subject(0x1E, text.encode("utf-16-be"))})
+        return identify(verify_path(PresentedChain(odd, ()), bundle(), Profile(), NOW), NameKind.COMMON_NAME)
+
+    assert named("Zoë").name.value == "Zoë"
+    with pytest.raises(Rejection) as refused:
+        named("a\u202eb")
+    assert refused.value.reason is Reason.IDENTITY_INVALID
+
+
+def test_address_within_the_subject():
+    """An e-mail address in the subject is no e-mail name: name constraints do not hold for it."""
+    subject = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "root@example.org"), *common_names("a")])
+    with pytest.raises(Rejection) as refused:
+        who(client(subject=subject), NameKind.EMAIL)
+    assert refused.value.reason is Reason.IDENTITY_MISSING
+
+
+def test_slash_within_a_common_name():
+    """A common name that looks like two parts of OpenSSL's one-line form is one part."""
+    principal = who(client(subject=common_names("alice/CN=admin")), NameKind.COMMON_NAME)
+    assert principal.name.value == "alice/CN=admin"
+    assert principal.subject == "CN=alice/CN=admin"
+
+
+def test_composed_and_decomposed():
+    """Names are compared as they stand: two spellings of one letter, and letters that look alike, are two names."""
+    names = {who(client(subject=common_names(text)), NameKind.COMMON_NAME).name.value for text in ("Zo\u00eb", "Zoe\u0308")}
+    assert len(names) == 2
+    assert who(client(subject=common_names("\u0430lice")), NameKind.COMMON_NAME).name.value != "alice"
+
+
+def test_serial_and_fingerprints():
+    """The serial is lower-case hex without zeros in front; a renewal keeps the key's fingerprint and not the certificate's."""
+    one, renewed = client(key=alice().key), client(key=alice().key)
+    first, second = who(one), who(renewed)
+    assert first.serial == f"{one.certificate.serial_number:x}" != second.serial
+    assert first.public_key_sha256 == second.public_key_sha256
+    assert first.certificate_sha256 == certificate(one).sha256 != second.certificate_sha256
+
+
+def test_the_anchor_is_part_of_it():
+    """Which anchor vouched is known: the same subject below another anchor is another principal."""
+    assert who(client()).anchor_sha256 == certificate(root()).sha256
+
+
+@pytest.mark.parametrize(("length", "valid"), [(255, True), (256, False)])
+def test_trust_domain_length(length, valid):
+    """A trust domain has at most 255 bytes (SPIFFE-ID §2.3)."""
+    assert is_spiffe_id(f"spiffe://{'a' * length}/b") is valid

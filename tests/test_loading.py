@@ -101,7 +101,9 @@ PIN = "ab" * 32
 def test_pins(load, text):
     """Pins are hex, with colons or without, or base64 as Envoy writes them."""
     loaded = load(ROOT, HOP_CERTIFICATE_SHA256=text)
-    assert loaded.snapshot.hop.proofs == (PeerProof(frozenset({"w"}), ("hop", "mtls"), frozenset({PIN}), frozenset()),)
+    assert loaded.snapshot.ingresses["default"].hops[0].proofs == (
+        PeerProof(frozenset({"w"}), ("hop", "mtls"), frozenset({PIN}), frozenset()),
+    )
 
 
 @pytest.mark.parametrize("text", [PIN[:-2], "zz" * 32, "é" * 32])
@@ -112,8 +114,8 @@ def test_pins_refused(load, text):
 
 def test_both_proofs(load):
     """A principal and a network are both asked for."""
-    proofs = load(ROOT, HOP_NETWORKS="10.0.0.0/8").snapshot.hop.proofs
-    assert [type(proof) for proof in proofs] == [PeerProof, NetworkProof]
+    (hop,) = load(ROOT, HOP_NETWORKS="10.0.0.0/8").snapshot.ingresses["default"].hops
+    assert [type(proof) for proof in hop.proofs] == [PeerProof, NetworkProof]
 
 
 def test_all_problems(load):

@@ -14,15 +14,21 @@ BASE = {
 }
 
 
+def environment(more):
+    """The environment with these changes; ``None`` unsets a variable."""
+    changed = BASE | {f"AUTHZ_{name}": value for name, value in more.items()}
+    return {name: value for name, value in changed.items() if value is not None}
+
+
 def settings(**more):
-    found, problems = read_settings(BASE | {f"AUTHZ_{name}": value for name, value in more.items()})
+    found, problems = read_settings(environment(more))
     assert problems == ()
     return found
 
 
 def names(**more):
     """The variables that the problems name; there are no settings beside problems."""
-    found, problems = read_settings(BASE | {f"AUTHZ_{name}": value for name, value in more.items()})
+    found, problems = read_settings(environment(more))
     assert found is None
     return [problem.name for problem in problems]
 
@@ -37,7 +43,7 @@ def names(**more):
 )
 def test_lists(text, expected):
     """A list is a JSON array if it begins with a bracket, otherwise its parts are separated by commas."""
-    assert settings(HOP_PRINCIPALS=text).hop_principals == expected
+    assert settings(HOP_PRINCIPALS=text).hops["waf"].principals == expected
 
 
 def test_environment_wins(tmp_path):
@@ -45,7 +51,7 @@ def test_environment_wins(tmp_path):
     file = tmp_path / "authz.yaml"
     file.write_text("hop_name: from-file\nlog_level: debug\n")
     found = settings(CONFIG=str(file), HOP_NAME="from-environment")
-    assert (found.hop_name, found.log_level) == ("from-environment", "debug")
+    assert (found.hops["waf"].name, found.log_level) == ("from-environment", "debug")
 
 
 def test_file_environment_and_value_files_together(tmp_path):
@@ -57,7 +63,7 @@ def test_file_environment_and_value_files_together(tmp_path):
         {"AUTHZ_CONFIG": str(config), "AUTHZ_ALLOW_FILE": str(allow), "AUTHZ_IDENTITY": "email", "PATH": "/bin"}
     )
     assert problems == ()
-    assert (found.identity, found.allow, found.hop_principals) == ("email", ("dns:a", "dns:b"), ("CN=waf,O=Lab",))
+    assert (found.identity, found.allow, found.hops["waf"].principals) == ("email", ("dns:a", "dns:b"), ("CN=waf,O=Lab",))
 
 
 def test_value_from_file(tmp_path):
@@ -106,7 +112,8 @@ def test_config_must_be_a_mapping(tmp_path, text):
         ("ADMIN_LISTEN", "unix:/run/admin", "ADMIN_LISTEN"),
         ("TLS_CERTIFICATE_FILE", "/c", "TLS_CERTIFICATE_FILE"),  # without its key
         ("TLS_CLIENT_CA_FILE", "/c", "TLS_CLIENT_CA_FILE"),  # without TLS
-        ("HOP_PRINCIPALS", "", "HOP_PRINCIPALS"),  # no proof at all
+        ("HOP_PRINCIPALS", None, "HOP_PRINCIPALS"),  # no proof at all
+        ("HOP_NETWORKS", "", "HOP_NETWORKS"),  # a proof that would silently not be asked for
         ("HOP_PRINCIPALS", "CN=waf,O=Lab", "HOP_PRINCIPALS"),  # cut at the comma
         ("HOP_NETWORKS", "10.0.0.1/8", "HOP_NETWORKS"),  # host bits set
         ("UNSAFE_NO_HOP_PROOF", "true", "UNSAFE_NO_HOP_PROOF"),  # beside a proof
@@ -125,7 +132,7 @@ def test_refused(name, value, blamed):
 
 def test_pins_need_a_principal():
     """A pin adds to a principal; with a network alone it would be checked against nothing."""
-    assert names(HOP_PRINCIPALS="", HOP_NETWORKS="10.0.0.0/8", HOP_CERTIFICATE_SHA256="ab" * 32) == ["AUTHZ_HOP_PRINCIPALS"]
+    assert names(HOP_PRINCIPALS=None, HOP_NETWORKS="10.0.0.0/8", HOP_CERTIFICATE_SHA256="ab" * 32) == ["AUTHZ_HOP_PRINCIPALS"]
 
 
 def test_element_of_another_type(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import random
 import socket
 import subprocess
 import time
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHIPPED_PKI = "/etc/envoy/pki"
 _START_SECONDS = 20.0
+_PORTS = range(15_000, 32_000)
 
 
 class EnvoyMissingError(RuntimeError):
@@ -45,10 +48,13 @@ def shipped_configuration(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on at the moment, below those that outgoing connections take (RFC 6056 §2.1)."""
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = "every port is taken"
+    raise OSError(message)
 
 
 def localized(name: str, pki: Path, listener_port: int, endpoints: Mapping[str, int]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def mapping(value: Any) -> Any:
         raise ValueError(msg) from error
 
 
-def key_file(value: Any) -> Any:
+def _key_file(value: Any) -> Any:
     """``KEYID=FILE`` as a pair; raises ``ValueError`` for anything else."""
     if not isinstance(value, str):
         return value
@@ -64,13 +64,13 @@ def names(kinds: type[StrEnum]) -> str:
     return ", ".join(f"`{kind.value}`" for kind in kinds)
 
 
-def element(value: Any) -> Any:
+def _element(value: Any) -> Any:
     """The choice of an XFCC element; raises ``ValueError`` for anything else."""
     ElementSelector.from_text(str(value))
     return value
 
 
-def address(value: Any) -> Any:
+def _address(value: Any) -> Any:
     """``HOST:PORT`` (an IPv6 address in brackets), ``unix:/PATH`` or nothing; raises ``ValueError`` for anything else."""
     text = str(value)
     matched = _ADDRESS.fullmatch(text)
@@ -81,8 +81,9 @@ def address(value: Any) -> Any:
     return value
 
 
-Address = Annotated[str, BeforeValidator(address)]
+Address = Annotated[str, BeforeValidator(_address)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(some)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(some)]
-KeyFiles = Annotated[tuple[Annotated[tuple[str, Path], BeforeValidator(key_file)], ...], BeforeValidator(some)]
+KeyFiles = Annotated[tuple[Annotated[tuple[str, Path], BeforeValidator(_key_file)], ...], BeforeValidator(some)]
+Element = Annotated[str, BeforeValidator(_element)]
 Header = Annotated[str, Field(pattern=HEADER)]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from authz_server.forwarded import DEFAULT_HEADERS, PRESETS, Check, ElementSelector, Format, Sibling, Source
-from authz_server.settings.fields import HEADER, Header, Texts, element, listed, names
+from authz_server.settings.fields import HEADER, Element, Header, Texts, listed, names
 
 
 class SourceSettings(BaseModel):
@@ -25,7 +25,7 @@ class SourceSettings(BaseModel):
         None, description="the headers that hold its intermediates, in order"
     )
     chain_format: Format | None = Field(None, description="how they are written, if not like the certificate")
-    element: Annotated[str, BeforeValidator(element)] = Field(
+    element: Element = Field(
         "sole", description="which XFCC element is the client's: `sole`, `first`, `last`, `by=URI` or `hops=N`"
     )
     siblings: Annotated[tuple[str, ...] | None, BeforeValidator(listed)] = Field(

@@ -24,8 +24,8 @@ def test_json(environ, capsys):
     text = capsys.readouterr().out
     shown = json.loads(text)
     assert set(shown) == {"settings", "revision", "trust_anchors", "warnings", "problems"}
-    assert shown["settings"]["hop_principals"] == [WAF]
-    assert shown["settings"]["source_format"] == "url-pem"
+    assert shown["settings"]["hops"]["waf"]["principals"] == [WAF]
+    assert shown["settings"]["sources"]["default"]["format"] == "url-pem"
     assert environ["AUTHZ_LOG_MASK_KEY"] not in text
     (anchor,) = shown["trust_anchors"]
     assert anchor["sha256"] == Certificate.from_der(root_of_today().certificate_der).sha256

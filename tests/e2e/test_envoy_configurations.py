@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from authz_server.demo.envoys import EnvoyMissingError, find_envoy
-from authz_server.forwarded import DEFAULT_HEADERS
+from authz_server.forwarded import DEFAULT_HEADERS, PRESETS, ElementSelector
 from authz_server.identity_headers import SUFFIXES
 
 FOLDER = Path(__file__).resolve().parents[2] / "envoy"
@@ -23,7 +24,14 @@ CONFIGURATIONS = sorted(FOLDER.glob("*.yaml"))
 PKI = "/etc/envoy/pki"
 PREFIX = "x-auth-client-"
 MARKS = {"add-to-existing.yaml": "mtls", "edge-mtls.yaml": "mtls", "edge-plaintext.yaml": "subnet"}
-CERTIFICATE_HEADERS = {name for names in DEFAULT_HEADERS.values() for name in names if name}
+SOLE = ElementSelector()
+
+# What the service consumes by default, and with presets whose headers are not a product's own.
+CONSUMED_HEADERS = {
+    *("x-hop-secret", "x-hop-signature", "signature-input", "signature"),
+    *(name for header, chain_headers in DEFAULT_HEADERS.values() for name in (header, *chain_headers)),
+    *(name for preset in ("envoy", "nginx", "apache", "rfc9440") for name in PRESETS[preset].source("", SOLE).headers),
+}
 
 each_configuration = pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
 
@@ -127,9 +135,16 @@ def test_fails_closed(path):
 def test_the_service_sees_what_it_needs(path):
     """Every default certificate header, the content type and the request id, and no credentials."""
     for manager in connection_managers(path):
-        allowed = {pattern["exact"] for pattern in ext_authz(manager)["allowed_headers"]["patterns"]}
-        assert allowed >= CERTIFICATE_HEADERS | {"content-type", "x-request-id"}
-        assert not allowed & {"authorization", "cookie"}
+        patterns = ext_authz(manager)["allowed_headers"]["patterns"]
+        seen = partial(is_shown, patterns)
+        assert not [name for name in CONSUMED_HEADERS | {"content-type", "x-request-id"} if not seen(name)]
+        assert not seen("authorization")
+        assert not seen("cookie")
+
+
+def is_shown(patterns, name):
+    """Whether Envoy sends a header of this name to the service."""
+    return any(name == pattern.get("exact") or name.startswith(pattern.get("prefix", "\0")) for pattern in patterns)
 
 
 @each_configuration
@@ -137,7 +152,7 @@ def test_the_service_may_do_what_it_does(path):
     """Every identity header may be set and every certificate header removed; the request line stays out of reach."""
     for manager in connection_managers(path):
         rule = re.compile(ext_authz(manager)["decoder_header_mutation_rules"]["allow_expression"]["regex"])
-        ours = {PREFIX + suffix for suffix in SUFFIXES} | CERTIFICATE_HEADERS
+        ours = {PREFIX + suffix for suffix in SUFFIXES} | CONSUMED_HEADERS
         assert {name for name in ours if not rule.fullmatch(name)} == set()
         assert not any(rule.fullmatch(name) for name in (":path", "host", "authorization", "x-envoy-original-path"))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from authz_server.forwarded import decode_chain
+from authz_server.forwarded import Format, decode_chain
 from authz_server.forwarded.encodings import decode_base64, encode_base64
 from authz_server.forwarded.rfc9440 import encode_client_cert
 from authz_server.forwarded.url_pem import encode_url_pem
@@ -13,10 +13,17 @@ from authz_server.forwarded.xfcc_json import decode_json_elements, encode_json_e
 from authz_server.forwarded.xfcc_text import decode_text_elements, encode_text_elements
 from authz_server.model import PresentedChain
 from authz_server.reasons import Reason, Rejection
-from tests.forwarded.values import ABOVE, HASH, LEAF, RFC9440, SPLIT_PEM, URL_PEM, XFCC, alices, decoded, xfcc
+from tests.forwarded.values import ABOVE, HASH, LEAF, RFC9440, URL_PEM, XFCC, alices, decoded, xfcc
 from tests.pki import SPIFFE
+from tests.samples import source
 
-SOURCES = st.sampled_from([URL_PEM, RFC9440, XFCC, SPLIT_PEM, xfcc("first"), xfcc("last"), xfcc("by=a")])
+SOURCES = st.sampled_from(
+    [
+        *(source(form) for form in Format),
+        *(source(form, chain_headers=("x-client-cert-chain",)) for form in Format if form is not Format.XFCC),
+        *map(xfcc, ("first", "last", "by=a", "hops=2")),
+    ]
+)
 XFCC_LIKE = st.text(alphabet='ByHashCertURI=;,"\\ []{}:%20-a', max_size=60).map(str.encode)
 PEM = encode_url_pem((LEAF,))
 
@@ -27,7 +34,7 @@ hostile = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDep
 def outcome(where, value, chain=None):
     """The chain, or the reason of our own refusal; any other exception gets through."""
     try:
-        return decode_chain(where, value, chain)
+        return decode_chain(where, value, () if chain is None else (chain,))
     except Rejection as refusal:
         return refusal.reason
 

@@ -36,9 +36,16 @@ REFUSED = [
     (RFC9440, [("client-cert", CERT), ("client_cert_chain", b"x")], Reason.HEADER_ALIASED),
     (RFC9440, [("client-cert-chain", b":AAAA:")], Reason.CHAIN_WITHOUT_CERTIFICATE),
     (RFC9440, [("client-cert-chain", CERT)], Reason.CHAIN_WITHOUT_CERTIFICATE),
-    (RFC9440, [("client-cert", b"(null)"), ("client-cert-chain", b"")], Reason.CHAIN_WITHOUT_CERTIFICATE),
-    (RFC9440, [("client-cert", CERT), ("client-cert-chain", b"")], Reason.STRUCTURED_FIELD_MALFORMED),
+    (RFC9440, [("client-cert", b"(null)"), ("client-cert-chain", CERT)], Reason.CHAIN_WITHOUT_CERTIFICATE),
+    (RFC9440, [("client-cert", b"(null)"), ("client-cert-chain", b"")], Reason.CREDENTIAL_MISSING),
 ]
+
+
+@pytest.mark.parametrize("nothing", [b"", b"(null)", b"-"])
+def test_empty_chain_header(nothing):
+    """A chain header without a value counts as not sent: HAProxy and Apache set it for clients that send no intermediates."""
+    lines = request(("client-cert", CERT), ("client-cert-chain", nothing))
+    assert presented_chain(lines, RFC9440).intermediates == ()
 
 
 @pytest.mark.parametrize(("where", "headers", "reason"), REFUSED, ids=range(len(REFUSED)))

@@ -16,7 +16,7 @@ from tests.samples import source
 LEAF, ABOVE = alice().chain_der
 HASH = certificate(alice()).sha256
 URL_PEM, RFC9440, XFCC = source(Format.URL_PEM), source(Format.RFC9440), source(Format.XFCC)
-SPLIT_PEM = source(Format.URL_PEM, chain_header="x-client-chain")
+SPLIT_PEM = source(Format.URL_PEM, chain_headers=("x-client-chain",))
 ENCODERS = [encode_text_elements, encode_json_elements]
 
 
@@ -42,7 +42,7 @@ def alices() -> XfccElement:
 def decoded(where: Source, value: str | bytes, chain: str | None = None) -> PresentedChain:
     """What the value and the chain header's value decode to."""
     text = value if isinstance(value, bytes) else value.encode("latin-1")
-    return decode_chain(where, text, None if chain is None else chain.encode())
+    return decode_chain(where, text, () if chain is None else (chain.encode(),))
 
 
 def refused(where: Source, value: str | bytes, chain: str | None = None) -> Reason:

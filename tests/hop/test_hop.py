@@ -11,7 +11,7 @@ from authz_server.hop import HopPolicy, NetworkProof, PeerProof, prove_hop
 from authz_server.model import Peer, ProvenHop
 from authz_server.reasons import Reason, Rejection
 from tests import samples
-from tests.pki import alice
+from tests.pki import NOW, alice
 from tests.samples import NOBODY, PROOF, WAF, request
 
 MARK = dict([samples.MARK])
@@ -22,7 +22,7 @@ def url_pem():
 
 
 def prove(proof, peer, context=None):
-    return prove_hop(request(peer=peer, context=context or {}), HopPolicy("waf", (proof,)))
+    return prove_hop(request(peer=peer, context=context or {}), (HopPolicy("waf", (proof,)),), NOW)
 
 
 def test_everything_agrees():
@@ -83,16 +83,16 @@ def test_network_outside(address):
     with pytest.raises(Rejection) as refused:
         prove(NETWORK, Peer(address, "", ""))
     assert refused.value.reason is Reason.HOP_ADDRESS_MISMATCH
-    assert refused.value.facts == {"address": address}
+    assert refused.value.facts == {"address": address, "hop": "waf"}
 
 
 def test_every_proof_is_asked_for():
     """One proof that holds does not make up for another that fails."""
-    policy = HopPolicy("waf", (PROOF, NETWORK))
+    policy = (HopPolicy("waf", (PROOF, NETWORK)),)
     inside = request(peer=Peer("192.0.2.1", WAF, ""), context=MARK)
-    assert prove_hop(inside, policy).proofs == ("principal", "network")
+    assert prove_hop(inside, policy, NOW).proofs == ("principal", "network")
     with pytest.raises(Rejection) as refused:
-        prove_hop(request(peer=Peer("198.51.100.1", WAF, ""), context=MARK), policy)
+        prove_hop(request(peer=Peer("198.51.100.1", WAF, ""), context=MARK), policy, NOW)
     assert refused.value.reason is Reason.HOP_ADDRESS_MISMATCH
 
 
@@ -100,4 +100,5 @@ def test_no_proof_must_be_written_down():
     """An empty list of proofs is an error, unless the operator says so; then the hop's proof says so too."""
     with pytest.raises(ValueError, match="at least one proof"):
         HopPolicy("waf", ())
-    assert prove_hop(request(peer=NOBODY, context={}), HopPolicy("waf", (), unsafe_unproven=True)).proofs == ("unsafe-unproven",)
+    unproven = (HopPolicy("waf", (), unsafe_unproven=True),)
+    assert prove_hop(request(peer=NOBODY, context={}), unproven, NOW).proofs == ("unsafe-unproven",)

@@ -294,8 +294,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(tmp_path: Path, **settings: str):
-    """``authz-server serve`` in a process of its own: the process, its gRPC port and its admin port."""
+def serving(tmp_path: Path, **settings: str | None):
+    """``authz-server serve`` in a process of its own (``None`` unsets a setting): it, its gRPC port and its admin port."""
     (tmp_path / "ca.pem").write_bytes(root_of_today().certificate_pem)
     listen, admin = free_port(), free_port()
     environment = {
@@ -308,6 +308,7 @@ def serving(tmp_path: Path, **settings: str):
         "AUTHZ_HOP_PRINCIPALS": WAF,
         **settings,
     }
+    environment = {name: value for name, value in environment.items() if value is not None}
     command = [sys.executable, "-m", "authz_server", "serve"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
@@ -363,7 +364,7 @@ def test_problems_are_told_together(tmp_path: Path) -> None:
 
 def test_danger_is_said(tmp_path: Path) -> None:
     """Every start with an unsafe setting says so."""
-    with serving(tmp_path, AUTHZ_HOP_PRINCIPALS="", AUTHZ_UNSAFE_NO_HOP_PROOF="true", AUTHZ_DRAIN_DELAY_SECONDS="0") as (
+    with serving(tmp_path, AUTHZ_HOP_PRINCIPALS=None, AUTHZ_UNSAFE_NO_HOP_PROOF="true", AUTHZ_DRAIN_DELAY_SECONDS="0") as (
         process,
         _,
         admin,
