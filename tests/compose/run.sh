@@ -31,7 +31,9 @@ finish() {
     $compose --profile tests down --volumes --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
   fi
   if [ -n "$daemon" ]; then kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; fi
-  rm -rf "$work" || true
+  # A daemon that was interrupted leaves mounts below its folders (seen: network namespaces); they are in the way of rm.
+  grep -o " $work/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount || true
+  rm -rf --one-file-system "$work"
   exit "$status"
 }
 trap finish EXIT
@@ -41,7 +43,8 @@ if ! docker info >/dev/null 2>&1; then
   echo "No Docker daemon answers; starting a private one"
   export DOCKER_HOST="unix://$work/docker.sock"
   # No bridge, no packet filter, no forwarding: the machine's network stays as it is. Compose makes its own bridge.
-  dockerd -H "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
+  # In a group of its own, so that a signal to this script leaves it for `finish`.
+  setsid dockerd -H "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
     --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >"$work/dockerd.log" 2>&1 &
   daemon=$!
   for _ in $(seq 60); do docker info >/dev/null 2>&1 && break; kill -0 "$daemon" 2>/dev/null || break; sleep 0.5; done
