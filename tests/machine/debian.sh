@@ -20,6 +20,7 @@ if [ -z "$(find "$tar" -mtime -1 2>/dev/null)" ]; then
   bundle=${TEST_CA_BUNDLE:-${SSL_CERT_FILE:-}}
   [ -z "$bundle" ] || cp "$bundle" "$root/etc/ssl/certs/ca-certificates.crt"
   rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+  chmod 755 "$root"  # it becomes /, where more users than root must get in
   tar --one-file-system -C "$root" -c . >"$tar.new"
   mv "$tar.new" "$tar"
 fi
