@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test lock clean
+.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test bench lock clean
 
 dev: $(STAMP)
 
@@ -47,6 +47,10 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# About two minutes; writes bench/results/ and docs/benchmarks.md. Leave the machine alone meanwhile.
+bench: dev
+	$(BIN)/python -m bench
 
 COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
   --no-strip-extras
