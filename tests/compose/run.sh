@@ -21,7 +21,8 @@ export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-authz-compose-test} DOCKER_B
 export AUTHZ_IMAGE=authz-server:compose-test
 export BUILD_IMAGE=${BUILD_IMAGE:-python:3.12-slim} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.28}
 export ENVOY_IMAGE=${ENVOY_IMAGE:-envoyproxy/envoy:v1.40.0}
-work=$(mktemp -d)
+work=$(mktemp -d)  # short, for the sockets in it
+data=$PWD/.cache/compose-test  # large; in a fixed place, so that the next run removes what a killed one left
 daemon='' started=''
 finish() {
   status=$?
@@ -30,25 +31,34 @@ finish() {
     [ "$status" = 0 ] || $compose logs --no-color --tail 40 || true
     $compose --profile tests down --volumes --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
   fi
-  if [ -n "$daemon" ]; then kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; fi
+  stop_daemon
   # A daemon that was interrupted leaves mounts below its folders (seen: network namespaces); they are in the way of rm.
-  grep -o " $work/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount || true
-  rm -rf --one-file-system "$work"
+  grep -oE " ($work|$data)/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount || true
+  rm -rf --one-file-system "$work" "$data"
   exit "$status"
 }
 trap finish EXIT
 trap 'exit 143' INT TERM
 
+# In a process group of its own, so that a signal to this script leaves it for `finish`. No bridge, no packet filter, no
+# forwarding: the machine's network stays as it is.
+start_daemon() {
+  setsid "$@" dockerd -H "$DOCKER_HOST" --data-root "$data" --exec-root "$work/exec" --pidfile "$work/pid" \
+    --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >>"$work/dockerd.log" 2>&1 &
+  daemon=$!
+  for _ in $(seq 60); do docker info >/dev/null 2>&1 && return; kill -0 "$daemon" 2>/dev/null || break; sleep 0.5; done
+  tail -n 20 "$work/dockerd.log" >&2
+  return 1
+}
+stop_daemon() {
+  [ -z "$daemon" ] || { kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; }
+  daemon=''
+}
 if ! docker info >/dev/null 2>&1; then
   echo "No Docker daemon answers; starting a private one"
   export DOCKER_HOST="unix://$work/docker.sock"
-  # No bridge, no packet filter, no forwarding: the machine's network stays as it is. Compose makes its own bridge.
-  # In a group of its own, so that a signal to this script leaves it for `finish`.
-  setsid dockerd -H "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" \
-    --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >"$work/dockerd.log" 2>&1 &
-  daemon=$!
-  for _ in $(seq 60); do docker info >/dev/null 2>&1 && break; kill -0 "$daemon" 2>/dev/null || break; sleep 0.5; done
-  docker info >/dev/null 2>&1 || { tail -n 20 "$work/dockerd.log" >&2; exit 1; }
+  rm -rf --one-file-system "$data"
+  start_daemon env
 fi
 
 pull_all() {
@@ -82,6 +92,11 @@ fi
 export RUNTIME_IMAGE=${RUNTIME_IMAGE:-$BUILD_IMAGE}
 docker build --quiet --network host -t "$AUTHZ_IMAGE" ${pip_cert[@]+"${pip_cert[@]}"} \
   --build-arg "BUILD_IMAGE=$BUILD_IMAGE" --build-arg "RUNTIME_IMAGE=$RUNTIME_IMAGE" .
+if [ -n "$daemon" ]; then
+  # Everything is downloaded: the services run in a network of their own, with which their bridge goes away too.
+  stop_daemon
+  start_daemon unshare --net
+fi
 started=1
 $compose up -d --no-build
 $compose --profile tests run --rm -T tests

@@ -13,7 +13,9 @@ if [ -z "${FRESH_TEST_CONTAINED:-}" ]; then
 fi
 
 tar=$(bash tests/machine/debian.sh)
-root=$(mktemp -d)
+root=$PWD/.cache/fresh  # a fixed place, so that the next run removes what a killed one left
+rm -rf --one-file-system "$root"
+mkdir -p "$root"
 finish() {
   status=$?
   trap '' INT TERM
