@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: dev demo test lint e2e compose-test lock clean
+.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test bench lock clean
 
 dev: $(STAMP)
 
@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml requirements/dev.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
 	  echo "python3-venv is missing; installing it"; \
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
-	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq python3-venv; }
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq python3-venv >/dev/null; }
 	@echo "Setting up $(VENV) (about a minute)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
@@ -23,21 +23,34 @@ $(STAMP): pyproject.toml requirements/dev.lock
 demo: dev
 	$(BIN)/authz-server demo
 
+# Branch coverage of the core below 100 % is a failure (pyproject.toml).
 test: dev
-	$(BIN)/pytest
+	$(BIN)/pytest --cov
+
+# Installs the wheel into a new environment outside the checkout; downloads the locked runtime dependencies.
+wheel-test: dev
+	$(BIN)/pytest -m network tests/test_wheel.py
 
 e2e: dev
 	$(BIN)/pytest tests/e2e
 
-# Needs root, Docker and Compose; makes base images itself where none can be pulled.
+# Needs Docker and Compose, or root and their packages; makes base images itself where none can be pulled.
 compose-test:
 	bash tests/compose/run.sh
+
+# The README's first screen on a new Debian 12. Needs root and debootstrap.
+fresh-test:
+	bash tests/fresh/run.sh
 
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# About two minutes; writes bench/results/ and docs/benchmarks.md. Leave the machine alone meanwhile.
+bench: dev
+	$(BIN)/python -m bench
 
 COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
   --no-strip-extras

@@ -1,6 +1,7 @@
 """The rules of the house that no type checker holds, read from the syntax trees."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,12 @@ def test_every_test_is_a_sentence():
         and not (ast.get_docstring(node) or "").endswith(".")
     ]
     assert silent == []
+
+
+def test_coverage_gate_is_the_core():
+    """The coverage gate, the import contract and the rules above speak of the same modules."""
+    tools = tomllib.loads((HOUSE.parent / "pyproject.toml").read_text("utf-8"))["tool"]
+    gate = tools["coverage"]["run"]["source_pkgs"]
+    contract = next(each for each in tools["importlinter"]["contracts"] if each["type"] == "forbidden")
+    assert sorted(gate) == sorted(contract["source_modules"])
+    assert {name.removeprefix("authz_server.") for name in gate} == {name.removesuffix(".py").rstrip("/") for name in CORE}

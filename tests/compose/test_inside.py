@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import shutil
 import ssl
 import time
 import unittest
@@ -83,6 +85,21 @@ class Chain(unittest.TestCase):
     def test_metrics_are_served(self):
         with urllib.request.urlopen("http://authz.internal:9002/metrics", timeout=5) as response:
             self.assertIn(b"authz", response.read())
+
+
+class Image(unittest.TestCase):
+    """This container is the service's image, locked down as docker-compose.yml says."""
+
+    def test_not_root(self):
+        self.assertEqual((os.getuid(), os.getgid()), (10001, 10001))
+
+    def test_root_file_system_is_read_only(self):
+        for folder in ("/", "/opt/authz-server", "/var"):
+            self.assertTrue(os.statvfs(folder).f_flag & os.ST_RDONLY, folder)
+
+    def test_no_compiler(self):
+        for tool in ("cc", "gcc", "c++", "ld", "make"):
+            self.assertIsNone(shutil.which(tool), tool)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,18 @@ def test_defective_leaf(fields, reason):
     assert refusal(client(**fields)).reason is reason
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_negative_serial():
+    """A serial number below one is refused (RFC 5280 §4.1.2.2)."""
+    leaf = certificate(client())
+    serial = leaf.x509.serial_number.to_bytes(leaf.x509.serial_number.bit_length() // 8 + 1)
+    negative = leaf.der.replace(serial, b"\x80" + serial[1:], 1)
+    with pytest.raises(Rejection) as refused:
+        verify_path(PresentedChain(Certificate.from_der(negative), ()), bundle(), Profile(), NOW)
+    assert refused.value.reason == Reason.CERTIFICATE_MALFORMED
+    assert refused.value.facts["serial"].startswith("-")
+
+
 def test_rsa_exponent_three():
     """An RSA exponent below 65537 is refused (FIPS 186-5 §5.1)."""
     odd = rsa.generate_private_key(public_exponent=3, key_size=2048)
