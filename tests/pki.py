@@ -113,11 +113,18 @@ def _length(value: bytes) -> int:
 VERSION, SERIAL, ALGORITHM, ISSUER, VALIDITY, SUBJECT, PUBLIC_KEY, EXTENSIONS = range(8)
 
 
-def altered(
+def altered_der(
     issued: Issued, issuer: Authority, changes: dict[int, bytes], algorithm: hashes.HashAlgorithm | None = None
-) -> Certificate:
+) -> bytes:
     """The certificate with fields that no builder would write (empty: left out), signed anew by its issuer."""
     fields = [changes.get(number, field) for number, field in enumerate(parts(issued.certificate.tbs_certificate_bytes))]
     body = der(0x30, *fields)
     signature = issuer.key.sign(body, ec.ECDSA(algorithm or hashes.SHA256()))
-    return Certificate.from_der(der(0x30, body, fields[ALGORITHM], der(0x03, b"\0", signature)))
+    return der(0x30, body, fields[ALGORITHM], der(0x03, b"\0", signature))
+
+
+def altered(
+    issued: Issued, issuer: Authority, changes: dict[int, bytes], algorithm: hashes.HashAlgorithm | None = None
+) -> Certificate:
+    """The same, if it still parses."""
+    return Certificate.from_der(altered_der(issued, issuer, changes, algorithm))

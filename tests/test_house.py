@@ -1,6 +1,7 @@
 """The rules of the house that no type checker holds, read from the syntax trees."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -73,3 +74,38 @@ def test_coverage_gate_is_the_core():
     contract = next(each for each in tools["importlinter"]["contracts"] if each["type"] == "forbidden")
     assert sorted(gate) == sorted(contract["source_modules"])
     assert {name.removeprefix("authz_server.") for name in gate} == {name.removesuffix(".py").rstrip("/") for name in CORE}
+
+
+REPOSITORY = TESTS.parent
+PAGES = (*sorted(REPOSITORY.glob("docs/**/*.md")), REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md")
+LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^()\s]+)\)")
+FENCED = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+?) *$", FENCED.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_links_resolve(page):
+    """Every link of a page to a file of the repository, or to a heading, leads somewhere."""
+    broken = []
+    for target in LINK.findall(FENCED.sub("", page.read_text("utf-8"))):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        inside = file.is_relative_to(REPOSITORY) and file.exists()
+        if not inside or (heading and file.suffix == ".md" and heading not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_tests_that_pages_name():
+    """A test that a page names (``tests/….py::name``) exists."""
+    for page in PAGES:
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text("utf-8")):
+            assert (REPOSITORY / file).is_file(), (page, file)
+            assert f"def {name}" in (REPOSITORY / file).read_text("utf-8"), (page, file, name)

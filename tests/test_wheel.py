@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from authz_server.forwarded.encodings import encode_pem, encode_percent
-from tests.samples import ALICE, ROOT
+from tests.pki import alice, root_of_today
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 KINDS = {"authz_server": {".py", ".pyi", ".typed"}, "authz_server/_envoy": {".yaml"}}
@@ -75,7 +75,7 @@ def test_installed_wheel_works_without_the_checkout(wheel, tmp_path):
     assert run(command, "--version").stdout.strip() == version("authz-server")
     consistent = run(python, "-m", "pip", "check")
     assert consistent.returncode == 0, consistent.stdout
-    (tmp_path / "ca.pem").write_bytes(ROOT.certificate_pem)
+    (tmp_path / "ca.pem").write_bytes(root_of_today().certificate_pem)
     checked = run(
         command,
         "check",
@@ -89,7 +89,7 @@ def test_installed_wheel_works_without_the_checkout(wheel, tmp_path):
     unset = run(command, "check")
     assert unset.returncode == 1
     assert "AUTHZ_TRUST_BUNDLE_FILE" in unset.stderr
-    inspected = run(command, "inspect", "--format", "url-pem", encode_percent(encode_pem(ALICE.chain_der)))
+    inspected = run(command, "inspect", "--format", "url-pem", encode_percent(encode_pem(alice().chain_der)))
     assert inspected.returncode == 0, inspected.stderr
     assert "CN=alice" in inspected.stdout
 

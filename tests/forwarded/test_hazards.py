@@ -17,7 +17,23 @@ from authz_server.forwarded.xfcc_json import encode_json_elements
 from authz_server.forwarded.xfcc_text import encode_text_elements
 from authz_server.reasons import Reason, Rejection
 from tests.forwarded.values import ABOVE, ENCODERS, HASH, LEAF, RFC9440, SPLIT_PEM, URL_PEM, XFCC, alices, decoded, refused, xfcc
-from tests.pki import SPIFFE, alice, bob, certificate, client, presented, root
+from tests.pki import (
+    EXTENSIONS,
+    SERIAL,
+    SPIFFE,
+    SUBJECT,
+    VALIDITY,
+    VERSION,
+    alice,
+    altered_der,
+    bob,
+    certificate,
+    client,
+    der,
+    intermediate,
+    presented,
+    root,
+)
 from tests.samples import request
 
 PEM, CERT = encode_url_pem((LEAF,)), encode_client_cert(LEAF)
@@ -85,11 +101,11 @@ def certificate_with_a_plus():
 
 def test_a_plus_is_no_space():
     """``+`` stands for itself within base64 (AWS ALB) and is never a space between words."""
-    der = certificate_with_a_plus()
-    assert decoded(URL_PEM, encode_url_pem((der,), safe="+/=")).leaf.der == der
-    assert decoded(XFCC, f'Cert="{encode_url_pem((der,), safe="+/=")}"').leaf.der == der
-    assert refused(URL_PEM, encode_url_pem((der,)).replace("%20", "+")) is Reason.PEM_MALFORMED
-    assert refused(URL_PEM, encode_url_pem((der,)).replace("%2B", "%20")) is Reason.PEM_MALFORMED
+    leaf = certificate_with_a_plus()
+    assert decoded(URL_PEM, encode_url_pem((leaf,), safe="+/=")).leaf.der == leaf
+    assert decoded(XFCC, f'Cert="{encode_url_pem((leaf,), safe="+/=")}"').leaf.der == leaf
+    assert refused(URL_PEM, encode_url_pem((leaf,)).replace("%20", "+")) is Reason.PEM_MALFORMED
+    assert refused(URL_PEM, encode_url_pem((leaf,)).replace("%2B", "%20")) is Reason.PEM_MALFORMED
 
 
 @pytest.mark.parametrize("junk", ["%GG", "%", "%4", "%%41", "%u0041", "%-1"])
@@ -154,10 +170,10 @@ def der_variants():
     yield b"\x00" + LEAF
 
 
-@pytest.mark.parametrize("der", list(der_variants()))
-def test_der_that_is_not_der(der):
+@pytest.mark.parametrize("variant", list(der_variants()))
+def test_der_that_is_not_der(variant):
     """A certificate is exactly one DER value: no other encoding of it, nothing behind it, nothing missing."""
-    body = encode_base64(der)
+    body = encode_base64(variant)
     assert refused(URL_PEM, blocks(body)) is Reason.CERTIFICATE_MALFORMED
     assert refused(RFC9440, f":{body}:") is Reason.CERTIFICATE_MALFORMED
     assert refused(XFCC, f'Cert="{blocks(body)}"') is Reason.CERTIFICATE_MALFORMED
@@ -201,8 +217,7 @@ def test_base64_with_something_else_in_it(junk):
 
 def test_base64url():
     """RFC 4648 §5's alphabet is no other spelling of §4's."""
-    der = certificate_with_a_plus()
-    body = base64.urlsafe_b64encode(der).decode()
+    body = base64.urlsafe_b64encode(certificate_with_a_plus()).decode()
     assert refused(URL_PEM, blocks(body)) is Reason.PEM_MALFORMED
     assert refused(RFC9440, f":{body}:") is Reason.STRUCTURED_FIELD_MALFORMED
 
@@ -352,6 +367,27 @@ def test_leaf_before_chain():
     """Of a broken leaf and a broken chain the leaf is told: it is what the client sent."""
     assert refused(RFC9440, ":AAAA:", "junk") is Reason.CERTIFICATE_MALFORMED
     assert refused(SPLIT_PEM, blocks("AAAA"), "junk") is Reason.CERTIFICATE_MALFORMED
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # it warns of such serial numbers
+@pytest.mark.parametrize(
+    ("changes", "parses"),
+    [
+        ({VERSION: b"", EXTENSIONS: b""}, True),  # version 1
+        ({SERIAL: der(0x02, b"\xff")}, True),  # negative
+        ({SERIAL: der(0x02, b"\x7f" * 21)}, True),  # too long
+        ({SERIAL: der(0x02, b"\x00\x01")}, False),  # in more bytes than needed
+        ({SUBJECT: der(0x30)}, True),  # nobody
+        ({VALIDITY: der(0x30)}, False),
+    ],
+)
+def test_certificates_that_no_ca_should_write(changes, parses):
+    """Decoding says whether it is a certificate, never whether it is a good one, and does not crash over an odd one."""
+    body = altered_der(bob(), intermediate(), changes)
+    if parses:
+        assert decoded(URL_PEM, encode_url_pem((body,))).leaf.der == body
+    else:
+        assert refused(URL_PEM, encode_url_pem((body,))) is Reason.CERTIFICATE_MALFORMED
 
 
 @pytest.mark.parametrize(

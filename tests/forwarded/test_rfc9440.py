@@ -1,5 +1,6 @@
 """``rfc9440.py``: the Client-Cert and Client-Cert-Chain fields."""
 
+import http_sf
 import pytest
 
 from authz_server.forwarded import presented_chain
@@ -76,3 +77,10 @@ def test_too_many_certificates():
     assert refused(RFC9440, cert, encode_client_cert_chain(many[1:])) is Reason.CHAIN_TOO_LONG
     assert refused(RFC9440, cert, encode_client_cert_chain(many)) is Reason.CHAIN_TOO_LONG
     assert len(decoded(RFC9440, cert, encode_client_cert_chain(many[1:10])).intermediates) == 9
+
+
+@pytest.mark.parametrize("value", [":Zg:", ":Zh==:", ":Zm9=:", ":Zm9v=:", "::", ":Zm9v:;a=1"])
+def test_what_the_library_would_accept(value):
+    """Why RFC 9440 has an own decoder: a library may repair padding (RFC 8941 §4.2.7) and takes parameters."""
+    http_sf.parse(value.encode(), tltype="item")
+    assert refused(RFC9440, value) in {Reason.BASE64_INVALID, Reason.STRUCTURED_FIELD_MALFORMED}

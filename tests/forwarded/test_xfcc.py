@@ -141,6 +141,23 @@ def test_refused(value, reason):
     assert refused(XFCC, value) is reason
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        f'Hash = {HASH};Cert="{PEM}"',  # white space around key and value
+        f'Hash={HASH}; Cert="{PEM}"',
+        f';;Cert="{PEM}"',  # empty pairs
+        f',,Cert="{PEM}"',  # empty elements
+        f'URI=a"b;c"d;Cert="{PEM}"',  # quotes within a bare value
+        f'Cert="{PEM}";Unknown=1',
+        f'Cert="{PEM}";Cert="{OTHER_PEM}"',  # the leftmost counts
+    ],
+)
+def test_what_envoy_itself_would_read(value):
+    """Envoy's own reader (the XFCC_VALUE formatter) takes the leftmost pair of a key and skips what it does not know."""
+    assert refused(XFCC, value) in {Reason.XFCC_MALFORMED, Reason.XFCC_UNKNOWN_KEY, Reason.XFCC_DUPLICATE_KEY}
+
+
 def test_unknown_json_key_is_loggable():
     """A key that is a lone surrogate is refused with a fact that every log can hold."""
     with pytest.raises(Rejection) as refusal:

@@ -26,6 +26,7 @@ from grpc_health.v1 import health_pb2
 
 from authz_server.demo.pki import Authority, Issued
 from authz_server.forwarded.url_pem import encode_url_pem
+from authz_server.model import Certificate
 from authz_server.observe import DecisionLog, Metrics, Redaction
 from authz_server.server.admin import AdminServer
 from authz_server.server.asyncio_transport import AsyncioTransport
@@ -344,6 +345,38 @@ def test_drain(tmp_path: Path) -> None:
         out, _ = process.communicate(timeout=10)
         assert process.returncode == 0
         assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["ALLOW"]
+
+
+def scrape(admin: int) -> dict[str, float]:
+    """The samples of ``/metrics`` by name and labels, as Prometheus reads them."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=5) as answer:
+        assert answer.headers["content-type"].startswith("text/plain")
+        text = answer.read().decode()
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def test_metrics(tmp_path: Path) -> None:
+    """A scrape shows each decision under its outcome and reason, when each anchor expires, and that the service is ready."""
+    root = root_of_today()
+    with serving(tmp_path) as (_, listen, admin):
+        await_ready(admin)
+        with grpc.insecure_channel(f"127.0.0.1:{listen}") as channel:
+            check = channel.unary_unary(CHECK)
+            for message in (request_bytes(root.issue("CN=alice")), request_bytes(ALICE), request_bytes(), request_bytes()):
+                check(message, timeout=5)
+        samples = scrape(admin)
+    decisions = {name: value for name, value in samples.items() if name.startswith("authz_decisions_total")}
+    assert decisions == {
+        'authz_decisions_total{outcome="allow",reason=""}': 1,
+        'authz_decisions_total{outcome="deny",reason="certificate_expired"}': 1,  # its times stand still
+        'authz_decisions_total{outcome="deny",reason="credential_missing"}': 2,
+    }
+    anchor = Certificate.from_der(root.certificate_der)
+    expiry = samples[f'authz_anchor_expiry_timestamp_seconds{{sha256="{anchor.sha256}"}}']
+    assert expiry == anchor.x509.not_valid_after_utc.timestamp()
+    assert samples["authz_check_duration_seconds_count"] == 4
+    assert samples["authz_ready"] == 1
 
 
 def test_term_when_ready(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from authz_server.model import Certificate, PresentedChain
 from authz_server.reasons import Reason, Rejection
@@ -190,6 +190,13 @@ def test_name_constraints_on_mail():
     assert refusal(certificate(client(inside, emails=["a@other.org"])), certificate(inside)) is Reason.PATH_INVALID
 
 
+def test_name_constraints_on_an_address_in_the_subject():
+    """Constraints on e-mail do not hold for an address in the subject, which is therefore no name here."""
+    outside = constraints(excluded=[MAIL])
+    subject = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "a@example.org")])
+    assert verify(certificate(client(outside, subject)), certificate(outside)).anchor == certificate(root())
+
+
 def test_name_constraints_of_the_anchor():
     """An anchor's own constraints bind too, which RFC 5280 §6.1 does not ask for."""
     anchor = authority("Bound", extensions=((x509.NameConstraints([x509.DNSName("example.org")], None), True),))
@@ -223,6 +230,23 @@ def test_names_of_another_string_type():
     issuer = FIELDS[ISSUER].replace(b"\x0c\x04Root", b"\x13\x04Root")
     assert issuer != FIELDS[ISSUER]
     assert refusal(altered(PLAIN, root(), {ISSUER: issuer})) is Reason.ISSUER_UNKNOWN
+
+
+def test_leaf_without_key_usage():
+    """A leaf need not have a key usage; RFC 5280 asks CAs to write one, not validators to want it."""
+    (sequence,) = parts(FIELDS[EXTENSIONS])
+    kept = [extension for extension in parts(sequence) if b"\x06\x03\x55\x1d\x0f" not in extension]
+    assert len(kept) == len(parts(sequence)) - 1
+    assert verify(altered(PLAIN, root(), {EXTENSIONS: der(0xA3, der(0x30, *kept))})).anchor == certificate(root())
+
+
+def test_self_issued_rollover():
+    """A CA's new key certified by its old one under the same name is dropped: it looks like a stranger's root."""
+    old = authority("Rolling")
+    rollover = authority("Rolling", parent=old)
+    leaf = certificate(client(rollover))
+    assert refusal(leaf, certificate(rollover), trust=bundle(old)) is Reason.PATH_INVALID
+    assert verify(leaf, trust=bundle(old, rollover)).anchor == certificate(rollover)  # the new one as an anchor is the way
 
 
 def test_anchor_within_its_last_second():
