@@ -263,6 +263,17 @@ def test_expired_twin():
         assert verify(bare, *order).intermediates == (certificate(valid),)
 
 
+def test_twins_are_not_tried_in_turn():
+    """Of twins the one that lasts longest is the only candidate, also where another one would lead to an anchor."""
+    key, bare = intermediate().key, Issued(alice().certificate, alice().key)
+    servers = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    fitting = authority("Intermediate", parent=root(), key=key, not_after=AFTER)
+    lasting = authority("Intermediate", parent=root(), key=key, extensions=((servers, False),))
+    assert verify(bare, fitting).anchor == certificate(root())
+    for order in ((fitting, lasting), (lasting, fitting)):
+        assert refusal(bare, *order).reason is Reason.PATH_INVALID
+
+
 @pytest.mark.xfail(strict=True, reason="twins are ranked by the microsecond, so the last second is lost")
 def test_twin_in_its_last_second():
     """An intermediate is valid to the end of its last second also where a twin follows it."""
@@ -271,6 +282,15 @@ def test_twin_in_its_last_second():
     following = authority("Intermediate", parent=root(), key=key, not_before=NOW + SECOND)
     assert verify(bare, old, following, now=NOW).intermediates == (certificate(old),)
     assert verify(bare, old, following, now=NOW + timedelta(milliseconds=500)).intermediates == (certificate(old),)
+
+
+@pytest.mark.xfail(strict=True, reason="the diagnosis compares microseconds: within its last second a CA is said to have expired")
+def test_diagnosis_in_the_last_second():
+    """A CA that is valid to the end of this second is not what a refusal within it names."""
+    last = authority("Last", parent=root(), not_after=NOW, extensions=((key_usage(digital_signature=True), True),))
+    leaf = client(last)
+    assert refusal(leaf, now=NOW).reason is Reason.PATH_INVALID
+    assert refusal(leaf, now=NOW + timedelta(milliseconds=500)).reason is Reason.PATH_INVALID
 
 
 def test_malformed_intermediate():
