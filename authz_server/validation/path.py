@@ -57,6 +57,7 @@ def verify_path(presented: PresentedChain, trust: TrustBundle, profile: Profile,
 
     Does NOT establish that nothing on the path is revoked, nor that the sender holds the leaf's key.
     """
+    now = now.replace(microsecond=0)  # RFC 5280 §4.1.2.5: validity is in whole seconds, both ends included
     check_leaf(presented.leaf, profile, now)  # 1
     candidates = bounded_intermediates(presented.intermediates, trust.fingerprints, now)  # 2
     verifier = (  # 3

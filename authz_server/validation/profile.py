@@ -47,7 +47,7 @@ class Profile:
 
 
 def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> None:
-    """Raise ``Rejection`` unless the certificate may be used by a client at ``now``.
+    """Raise ``Rejection`` unless the certificate may be used by a client at ``now`` (whole seconds).
 
     Establishes time, key usage, kind and size of its own fields. Does NOT establish who signed it.
     """
@@ -67,11 +67,10 @@ def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> None:
 
 
 def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
-    # RFC 5280 §4.1.2.5: both ends are inclusive, in whole seconds.
-    second = now.replace(microsecond=0)
-    if second < certificate.not_valid_before_utc:
+    # RFC 5280 §4.1.2.5: both ends are inclusive.
+    if now < certificate.not_valid_before_utc:
         raise Rejection(Reason.CERTIFICATE_NOT_YET_VALID, not_before=certificate.not_valid_before_utc.isoformat())
-    if second > certificate.not_valid_after_utc:
+    if now > certificate.not_valid_after_utc:
         raise Rejection(Reason.CERTIFICATE_EXPIRED, not_after=certificate.not_valid_after_utc.isoformat())
 
 
