@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from authz_server.demo.envoys import free_port
 from bench.scenes import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Server:
 def running(folder: Path, trust_bundle: bytes) -> Iterator[dict[str, Server]]:
     """Both servers on the first core, and this process, the load, on the second; the servers end with the block."""
     (folder / "ca.pem").write_bytes(trust_bundle)
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     environment = ENVIRONMENT | {
         "AUTHZ_LISTEN": f"127.0.0.1:{ports[1]}",
         "AUTHZ_TRUST_BUNDLE_FILE": str(folder / "ca.pem"),
@@ -91,12 +92,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait(server: Server, log: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from authz_server.decision import Deny
@@ -14,8 +15,9 @@ from authz_server.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
+    from authz_server.decision import Decision, Snapshot
+    from authz_server.model import ForwardedRequest
     from authz_server.observe import DecisionLog, Metrics
     from authz_server.snapshots import SnapshotStore
 
@@ -35,30 +37,48 @@ class CheckService:
     def check(self, message: Any) -> Any:
         """Answer one CheckRequest."""
         decision_id = os.urandom(16).hex()
+        started = time.perf_counter()
         try:
-            return self._answer(message, decision_id)
+            now = self._clock()
+            snapshot = self._store.current
+            request, decision = decide_check(message, snapshot, now)
+            response = check_response(decision, decision_id, is_grpc=is_grpc(request))
+            self._observe(decision, decision_id, request, snapshot, now, started)
         except Exception:  # noqa: BLE001 - the one place that catches everything, and it denies
             _log.exception("decision %s failed", decision_id)
-            self._metrics.count("error", Reason.INTERNAL_ERROR.value, 0.0)
-            return check_response(Deny(Reason.INTERNAL_ERROR, {}), decision_id, is_grpc=False)
+            return self._failure(decision_id, started)
+        return response
 
-    def _answer(self, message: Any, decision_id: str) -> Any:
-        started = time.perf_counter()
-        snapshot, now = self._store.current, self._clock()
-        request, decision = decide_check(message, snapshot, now)
-        response = check_response(decision, decision_id, is_grpc=is_grpc(request))
+    def _failure(self, decision_id: str, started: float) -> Any:
+        """Deny because of our own fault, and say so where that is still possible."""
+        decision = Deny(Reason.INTERNAL_ERROR, {})
+        try:
+            # The clock that was handed in may be what failed.
+            self._observe(decision, decision_id, None, None, datetime.now(UTC), started)
+        except (OSError, ValueError):  # the sink of decision lines is broken or closed: the count and our own log remain
+            self._metrics.count(outcome(decision).lower(), decision.reason.value, time.perf_counter() - started)
+        return check_response(decision, decision_id, is_grpc=False)
+
+    def _observe(  # noqa: PLR0913, PLR0917 - the parts of a record
+        self,
+        decision: Decision,
+        decision_id: str,
+        request: ForwardedRequest | None,
+        snapshot: Snapshot | None,
+        now: datetime,
+        started: float,
+    ) -> None:
+        """Write the decision line, then count: a decision that cannot be written down is an error, and counted as one."""
         seconds = time.perf_counter() - started
+        record = decision_record(
+            decision,
+            decision_id=decision_id,
+            request=request,
+            snapshot=snapshot,
+            time=now,
+            seconds=seconds,
+            redaction=self._decisions.redaction,
+        )
+        self._decisions.write(record)
         reason = decision.reason.value if isinstance(decision, Deny) else ""
         self._metrics.count(outcome(decision).lower(), reason, seconds)
-        self._decisions.write(
-            decision_record(
-                decision,
-                decision_id=decision_id,
-                request=request,
-                snapshot=snapshot,
-                time=now,
-                seconds=seconds,
-                redaction=self._decisions.redaction,
-            )
-        )
-        return response

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from cryptography import x509
+from envoy.service.auth.v3 import external_auth_pb2
 from grpc_health.v1 import health_pb2
 
+from authz_server.demo.envoys import free_port
 from authz_server.demo.pki import Authority, Issued
 from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.model import Certificate
@@ -163,6 +165,35 @@ def test_internal_error() -> None:
     asyncio.run(play())
 
 
+def test_broken_sink() -> None:
+    """A decision that cannot be written down is denied as an error of ours, and counted once."""
+
+    class Full(io.BytesIO):
+        def write(self, _data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+    metrics = Metrics()
+    service = CheckService(SnapshotStore(snapshot()), metrics, DecisionLog(Full(), Redaction()), lambda: NOW)
+    answer = service.check(external_auth_pb2.CheckRequest.FromString(request_bytes(ALICE)))
+    assert (answer.status.code, answer.error_response.status.code) == (14, 503)
+    samples = [sample for metric in metrics.registry.collect() for sample in metric.samples]
+    counted = {sample.labels["reason"]: sample.value for sample in samples if sample.name == "authz_decisions_total"}
+    assert counted == {"internal_error": 1}
+
+
+def test_internal_error_has_a_line() -> None:
+    """What failed inside has a decision line like any other decision."""
+
+    def no_clock() -> datetime:
+        raise RuntimeError
+
+    lines = io.BytesIO()
+    service = CheckService(SnapshotStore(snapshot()), Metrics(), DecisionLog(lines, Redaction()), no_clock)
+    service.check(external_auth_pb2.CheckRequest())
+    (line,) = lines.getvalue().splitlines()
+    assert (json.loads(line)["outcome"], json.loads(line)["reason"]) == ("ERROR", "internal_error")
+
+
 def test_health() -> None:
     """Health is NOT_SERVING until it is set, for the service and for the server as a whole."""
 
@@ -285,13 +316,6 @@ def test_admin_ipv6() -> None:
         assert get(f"http://[::1]:{admin.port}/readyz") == 200
     finally:
         admin.stop()
-
-
-def free_port() -> int:
-    """A port that nobody has right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
