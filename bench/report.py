@@ -51,7 +51,8 @@ def render(document: dict[str, Any]) -> str:
     idlest = min(document["scenes"], key=lambda scene: scene["server_core_busy"]["median"])
     share = idlest["server_core_busy"]["median"]
     facts["busy"] = (
-        f"The server used at least {share:.0%} of its core (in: {idlest['title']}): below 90 % the load was the limit."
+        f"In the median round the server used at least {share:.0%} of its core ({idlest['title']}); "
+        "much less would mean that the load was the limit."
     )
     facts["rows"] = "\n".join(_row(scene) for scene in document["scenes"])
     return _PAGE.format(**facts)
