@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHIPPED_PKI = "/etc/envoy/pki"
 _START_SECONDS = 20.0
+_LOG_CHARACTERS = 4000
 _PORTS = range(15_000, 32_000)
 
 
@@ -163,8 +164,11 @@ def start_envoy(binary: Path, config: dict[str, Any], folder: Path, name: str) -
         return subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command line
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when ``port`` of this machine accepts connections; raises ``RuntimeError`` if the process ends or time runs out."""
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
+    """Return when ``port`` of this machine accepts connections; raises ``RuntimeError`` if the process ends or time runs out.
+
+    The error holds the end of ``log``, which may be gone by the time that somebody wants to read it.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -174,5 +178,6 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    message = f"nothing came up on port {port}: {process.args!r}"
+    end = log.read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:] if log else ""
+    message = f"nothing came up on port {port}: {process.args!r}, exit code {process.poll()}\n{end}"
     raise RuntimeError(message)
