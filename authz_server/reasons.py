@@ -105,6 +105,10 @@ class Reason(StrEnum):
     ISSUER_UNKNOWN = "issuer_unknown"
     ISSUER_EXPIRED = "issuer_expired"
     PATH_INVALID = "path_invalid"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    ISSUER_REVOKED = "issuer_revoked"
+    REVOCATION_UNAVAILABLE = "revocation_unavailable"
+    REVOCATION_STALE = "revocation_stale"
 
     IDENTITY_MISSING = "identity_missing"
     IDENTITY_AMBIGUOUS = "identity_ambiguous"
@@ -522,6 +526,30 @@ _TABLE: dict[Reason, _Row] = {
         401,
         "The client certificate's path to the trusted CA does not verify.",
         "Look at `detail`: a signature, basic constraints, path length, key usage, name constraints or an algorithm.",
+    ),
+    Reason.CERTIFICATE_REVOKED: _Row(
+        Step.CERTIFICATE,
+        401,
+        "The client certificate has been revoked.",
+        "The client needs a new certificate. `serial` is what the CA's list names.",
+    ),
+    Reason.ISSUER_REVOKED: _Row(
+        Step.CERTIFICATE,
+        401,
+        "A CA certificate between the client and the trusted CA has been revoked.",
+        "Every client below it needs a certificate by another CA. `sha256` names the revoked CA certificate.",
+    ),
+    Reason.REVOCATION_UNAVAILABLE: _Row(
+        Step.CERTIFICATE,
+        503,
+        "Whether the client certificate has been revoked is not known at present.",
+        "No CRL or OCSP answer of the CA that `issuer` names is loaded: configure one, or see in the log why it was refused.",
+    ),
+    Reason.REVOCATION_STALE: _Row(
+        Step.CERTIFICATE,
+        503,
+        "What is known about revocation is too old.",
+        "The CRL or OCSP answer of the CA that `issuer` names is past its nextUpdate: see in the log why it was not renewed.",
     ),
     Reason.IDENTITY_MISSING: _Row(
         Step.IDENTITY,

@@ -8,7 +8,7 @@ leaf is checked here first, precisely, and intermediates are bounded before a si
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -18,6 +18,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy
 
 from authz_server.model import CERTIFICATE_PARSE_ERRORS, Certificate
 from authz_server.reasons import Reason, Rejection
+from authz_server.validation.extensions import find_extension
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +34,6 @@ MAX_RSA_BITS = 8192
 MIN_RSA_EXPONENT = 65537
 MAX_RSA_EXPONENT = 2**32
 
-_E = TypeVar("_E", bound=x509.ExtensionType)
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _SUPPORTED_CONSTRAINTS = (x509.DNSName, x509.IPAddress, x509.RFC822Name)
 
@@ -76,21 +76,21 @@ def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
 
 def _check_not_ca(extensions: x509.Extensions) -> None:
     # RFC 5280 §4.2.1.9, §4.2.1.10: only CA certificates assert cA or hold name constraints.
-    constraints = _find(extensions, x509.BasicConstraints)
-    if (constraints is not None and constraints.ca) or _find(extensions, x509.NameConstraints) is not None:
+    constraints = find_extension(extensions, x509.BasicConstraints)
+    if (constraints is not None and constraints.ca) or find_extension(extensions, x509.NameConstraints) is not None:
         raise Rejection(Reason.CERTIFICATE_IS_CA)
 
 
 def _check_key_usage(extensions: x509.Extensions) -> None:
     # RFC 5280 §4.2.1.3; TLS client authentication signs (RFC 8446 §4.4.2.4).
-    usage = _find(extensions, x509.KeyUsage)
+    usage = find_extension(extensions, x509.KeyUsage)
     if usage is not None and (usage.key_cert_sign or usage.crl_sign or not usage.digital_signature):
         raise Rejection(Reason.CERTIFICATE_KEY_USAGE)
 
 
 def _check_extended_key_usage(extensions: x509.Extensions, profile: Profile) -> None:
     # RFC 5280 §4.2.1.12. anyExtendedKeyUsage does not stand for clientAuth: the purpose must be written out.
-    usage = _find(extensions, x509.ExtendedKeyUsage)
+    usage = find_extension(extensions, x509.ExtendedKeyUsage)
     if usage is None:
         if not profile.allow_missing_eku:
             raise Rejection(Reason.CERTIFICATE_EXTENDED_KEY_USAGE, presented=[])
@@ -99,7 +99,7 @@ def _check_extended_key_usage(extensions: x509.Extensions, profile: Profile) -> 
 
 
 def _check_sizes(certificate: x509.Certificate, extensions: x509.Extensions) -> None:
-    names = _find(extensions, x509.SubjectAlternativeName)
+    names = find_extension(extensions, x509.SubjectAlternativeName)
     if names is not None and len(list(names)) > MAX_SUBJECT_ALTERNATIVE_NAMES:
         raise Rejection(Reason.CERTIFICATE_EXCESSIVE, subject_alternative_names=len(list(names)))
     # The issuer too: names are parsed lazily, and a refusal further on must be able to print it.
@@ -116,13 +116,6 @@ def _is_acceptable_key(certificate: x509.Certificate, *, ed25519_too: bool) -> b
     if isinstance(key, ec.EllipticCurvePublicKey):
         return isinstance(key.curve, _CURVES)
     return ed25519_too and isinstance(key, ed25519.Ed25519PublicKey)
-
-
-def _find(extensions: x509.Extensions, kind: type[_E]) -> _E | None:
-    try:
-        return extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
 
 
 def bounded_intermediates(
