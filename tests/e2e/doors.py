@@ -84,10 +84,6 @@ def _tunnel(listener: Config) -> None:
     virtual_host(listener)["routes"].insert(0, {"match": {"connect_matcher": {}}, "route": {"cluster": "app"}})
 
 
-def _asterisk(listener: Config) -> None:
-    virtual_host(listener)["routes"].insert(0, {"match": {"safe_regex": {"regex": ".*"}}, "route": {"cluster": "app"}})
-
-
 def _underscores(listener: Config) -> None:
     manager(listener)["common_http_protocol_options"]["headers_with_underscores_action"] = "ALLOW"
     del http_filter(listener, "ext_authz")["allowed_headers"]
@@ -103,7 +99,6 @@ DOORS: dict[str, Callable[[Config], None]] = {
     "plaintext": _plaintext,
     "unreported": _unreported,
     "tunnel": _tunnel,
-    "asterisk": _asterisk,
     "underscores": _underscores,
     "grpc-upstream": _grpc_upstream,
 }

@@ -21,6 +21,8 @@ NOW, DAY = datetime.now(UTC), timedelta(days=1)
 
 # Reasons that no request from outside can be refused for, and why. Everything else has a row.
 UNREACHABLE = {
+    Reason.REQUEST_MALFORMED: "Envoy itself answers 404 to every path that does not begin with `/`, `OPTIONS *` among them, "
+    "before a route is chosen (tests/e2e/test_reasons.py asks it)",
     Reason.CONFIGURATION_UNAVAILABLE: "the service answers health checks and listens with a configuration only; the moment "
     "between has no door of its own (tests/test_ext_authz.py decides without a snapshot)",
     Reason.INTERNAL_ERROR: "whatever reaches it from outside is a bug to be mended (tests/server/test_server.py makes one)",
@@ -85,8 +87,7 @@ def good(pki: Pki) -> Headers:
 
 R = Reason
 ROWS = (
-    # Envoy sends neither to the service unless a route for them is added.
-    Row(R.REQUEST_MALFORMED, good, door="asterisk", line="OPTIONS *"),
+    # Not without a route for tunnels.
     Row(R.METHOD_UNSUPPORTED, good, door="tunnel", line="CONNECT api.example.org:443"),
     # --- the hop: the certificate is good each time, and worth nothing
     Row(R.HOP_PRINCIPAL_MISSING, good, door="plaintext"),
@@ -136,7 +137,7 @@ ROWS = (
     Row(R.IDENTITY_MISSING, certificate(uris=())),
     Row(R.IDENTITY_AMBIGUOUS, certificate(uris=("spiffe://example.org/alice", "spiffe://example.org/bob"))),
     Row(R.IDENTITY_INVALID, certificate(uris=("spiffe://example.org/alice/../admin",))),
-    Row(R.IDENTITY_TOO_LONG, certificate(dns=[f"{'n' * 60}.{number}" for number in range(100)])),
+    Row(R.IDENTITY_TOO_LONG, certificate(dns=[f"{'n' * 60}.{number}" for number in range(90)])),
     # --- the rules
     Row(R.NOT_ALLOWED, certificate(uris=("spiffe://example.org/mallory",))),
 )

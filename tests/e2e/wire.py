@@ -90,20 +90,31 @@ def request_bytes(headers: Headers = (), line: str = "GET /orders") -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def exchange(port: int, request: bytes, tls: ssl.SSLContext | None, source: str = "127.0.0.1") -> Answer:
-    """Send the bytes over a connection of their own and read to its end; TLS and connection errors go to the caller."""
+def exchange(
+    port: int, request: bytes, tls: ssl.SSLContext | None, *, source: str = "127.0.0.1", to_the_end: bool = False
+) -> Answer:
+    """Send the bytes over a connection of their own and read the answer; TLS and connection errors go to the caller.
+
+    ``to_the_end`` reads on behind the answer until Envoy closes, which it may do a second later.
+    """
     with socket.create_connection(("127.0.0.1", port), _SECONDS, source_address=(source, 0)) as plain:
         stream = tls.wrap_socket(plain) if tls else plain
         with stream:
             stream.sendall(request)
             received = bytearray()
-            while chunk := stream.recv(65536):
+            while (to_the_end or not _is_complete(received)) and (chunk := stream.recv(65536)):
                 received += chunk
     if not received:
         message = "closed without an answer"
         raise ConnectionResetError(message)
     head, _, body = bytes(received).partition(b"\r\n\r\n")
     return Answer(head, _dechunked(body) if b"transfer-encoding: chunked" in head.lower() else body)
+
+
+def _is_complete(received: bytearray) -> bool:
+    head, end, body = bytes(received).partition(b"\r\n\r\n")
+    lengths = [int(value) for name, value in header_lines(head) if name == "content-length"]
+    return bool(end) and (body.endswith(b"0\r\n\r\n") if not lengths else len(body) >= lengths[0])
 
 
 def _dechunked(body: bytes) -> bytes:
