@@ -56,6 +56,10 @@ class AuthzServer:
         self._process.kill()
         self._process.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM; leaving the context waits for the end."""
+        self._process.terminate()
+
     @property
     def decisions(self) -> list[dict[str, object]]:
         """Every decision line so far, also of processes that were killed; a torn last line is none."""
@@ -70,7 +74,7 @@ class AuthzServer:
     def __exit__(self, *_: object) -> None:
         """End it, whether it still runs or not."""
         if self._process is not None:
-            self._process.terminate()
+            self.terminate()
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
@@ -85,6 +89,8 @@ def authz_servers(folder: Path, settings: Mapping[str, Mapping[str, str]]) -> It
         for server in servers.values():
             server.wait_until_ready()
         yield servers
+        for server in servers.values():
+            server.terminate()
 
 
 @contextmanager
