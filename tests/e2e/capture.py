@@ -67,11 +67,22 @@ def cases(pki: Pki) -> tuple[Case, ...]:
     cert, chain = (f":{base64.b64encode(each.certificate_der).decode()}:" for each in (leaf, below))
     certified = ("client-cert", cert), ("client-cert-chain", chain)
     twice = (*certified, ("client-cert", cert))
-    everything = ("cookie", "a=1"), ("cookie", "b=2"), ("authorization", "Bearer x"), ("x-odd", b"caf\xe9 caf\xc3\xa9"), ("x-empty", "")
+    everything = (
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+        ("authorization", "Bearer x"),
+        ("x-odd", b"caf\xe9 caf\xc3\xa9"),
+        ("x-empty", ""),
+    )
     proxied = xfcc(pki.alice, By="spiffe://lab/first-waf")
     proxied_json = '[{"hash":"%s"}]' % ("0" * 64)
     return (
-        *(Case(f"xfcc-{form}", edge, protocol, form) for form in ("text", "json") for edge in ("raw", "joined") for protocol in PROTOCOLS),
+        *(
+            Case(f"xfcc-{form}", edge, protocol, form)
+            for form in ("text", "json")
+            for edge in ("raw", "joined")
+            for protocol in PROTOCOLS
+        ),
         *(Case(f"names-{form}", "raw", "h1", form, "names") for form in ("text", "json")),
         *(Case(f"injection-{form}", "raw", "h1", form, "injection") for form in ("text", "json")),
         *(Case(f"nameless-{form}", "raw", "h1", form, "nameless") for form in ("text", "json")),

@@ -17,7 +17,6 @@ from tests.e2e.processes import AuthzServer, authz_servers, envoy
 from tests.e2e.refusals import ROWS
 from tests.e2e.versions import envoy_binary, wanted_versions
 
-
 # Doors that tests beside those of `refusals.py` go through.
 DOORS = {(row.door, row.house) for row in ROWS} | {
     ("edge", ABSENT),

@@ -67,7 +67,7 @@ def spliced(pki: Path) -> Config:
     hcm |= parts["1 of 3"]
     hcm["http_filters"][0:0] = parts["2 of 3 (a)"]
     for host in hcm["route_config"]["virtual_hosts"]:
-        host |= parts["2 of 3 (b)"]
+        host.update(parts["2 of 3 (b)"])
     config["static_resources"]["clusters"] += parts["3 of 3"]
     return config
 
