@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from authz_server.demo.envoys import free_port, waf_configuration
 from tests.e2e.certificates import Pki, xfcc
-from tests.e2e.configurations import add_cluster, cluster, http_filter, manager, set_endpoint, shipped, tcp
+from tests.e2e.configurations import add_cluster, cluster, http_filter, manager, set_endpoint, set_http2, shipped, tcp
 from tests.e2e.grpc_peers import bytes_server
 from tests.e2e.processes import envoy
 from tests.e2e.versions import envoy_binary, version_tuple
@@ -159,7 +159,9 @@ def _configuration(pki: Pki, authz_port: int, *, with_json: bool) -> tuple[Confi
     config["static_resources"]["clusters"] += waf["clusters"]
     for edge in EDGES:
         for protocol in PROTOCOLS:
-            _speak(add_cluster(config, "edge", f"{edge}-{protocol}", tcp(ports[edge])), protocol)
+            added = add_cluster(config, "edge", f"{edge}-{protocol}", tcp(ports[edge]))
+            if protocol == "h2":
+                set_http2(added)
     config["static_resources"]["clusters"].remove(cluster(config, "edge"))
     wafs = [_waf(waf["listeners"][0], form, ports[form]) for form in forms]
     config["static_resources"]["listeners"] = edges + wafs
@@ -189,14 +191,6 @@ def _waf(template: Config, form: str, port: int) -> Config:
         for protocol in PROTOCOLS
     ]
     return listener
-
-
-def _speak(upstream: Config, protocol: str) -> None:
-    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    explicit = {"http2_protocol_options": {}} if protocol == "h2" else {"http_protocol_options": {}}
-    upstream["typed_extension_protocol_options"] = {
-        options: {"@type": f"type.googleapis.com/{options}", "explicit_http_config": explicit}
-    }
 
 
 def capture(version: str, pki: Pki, folder: Path) -> dict[str, bytes]:

@@ -72,6 +72,14 @@ def add_cluster(config: Config, like: str, name: str, address: Config) -> Config
     return added
 
 
+def set_http2(upstream: Config) -> None:
+    """Let Envoy speak HTTP/2 to this cluster."""
+    name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    upstream["typed_extension_protocol_options"] = {
+        name: {"@type": f"type.googleapis.com/{name}", "explicit_http_config": {"http2_protocol_options": {}}}
+    }
+
+
 def manager(listener: Config) -> Config:
     """The HttpConnectionManager of a listener."""
     return listener["filter_chains"][0]["filters"][-1]["typed_config"]

@@ -17,6 +17,7 @@ from tests.e2e.configurations import (
     http_filter,
     manager,
     set_endpoint,
+    set_http2,
     shipped,
     tcp,
     virtual_host,
@@ -113,14 +114,7 @@ def edge_with_doors(
     """
     config = shipped("edge-mtls.yaml", pki.folder)
     set_endpoint(config, "app", tcp(ports["app"]))
-    grpc_options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    grpc_cluster = add_cluster(config, "app", "app-grpc", tcp(ports["app-grpc"]))
-    grpc_cluster["typed_extension_protocol_options"] = {
-        grpc_options: {
-            "@type": f"type.googleapis.com/{grpc_options}",
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
+    set_http2(add_cluster(config, "app", "app-grpc", tcp(ports["app-grpc"])))
     (template,) = config["static_resources"]["listeners"]
     listeners, open_doors = [], {}
     for door, house in sorted(set(doors)):

@@ -13,7 +13,20 @@ import yaml
 
 from authz_server.demo.envoys import free_port, shipped_configuration
 from tests.e2e import doors
-from tests.e2e.configurations import INSIDE, SUBNET, Config, local, manager, pipe, set_endpoint, set_listener, shipped, tcp
+from tests.e2e.configurations import (
+    INSIDE,
+    SUBNET,
+    Config,
+    cluster,
+    local,
+    manager,
+    pipe,
+    set_endpoint,
+    set_http2,
+    set_listener,
+    shipped,
+    tcp,
+)
 from tests.e2e.processes import AuthzServer, envoy
 from tests.e2e.wire import Answer, Headers, exchange, hop_tls, request_bytes
 
@@ -22,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.certificates import Pki
+
+NAMES = ("edge-mtls.yaml", "edge-plaintext.yaml", "add-to-existing.yaml")
 
 _EXISTING = Path(__file__).with_name("existing.yaml")
 _PART = re.compile(r"^[ ]*# =+ BEGIN part (\d of 3(?: \(\w\))?).*?\n(.*?)^[ ]*# =+ END part", re.DOTALL | re.MULTILINE)
@@ -73,7 +88,7 @@ def spliced(pki: Path) -> Config:
 
 
 @contextmanager
-def site(name: str, binary: Path, pki: Pki, app_port: int, folder: Path) -> Iterator[Site]:
+def site(name: str, binary: Path, pki: Pki, app_port: int, folder: Path, *, is_app_http2: bool = False) -> Iterator[Site]:
     """The configuration ``name`` in action."""
     socket = folder / "authz.sock"
     port, authz_port = free_port(), free_port()
@@ -86,6 +101,8 @@ def site(name: str, binary: Path, pki: Pki, app_port: int, folder: Path) -> Iter
     set_listener(config, port)
     set_endpoint(config, "client_cert_authz", address)
     set_endpoint(config, "app", tcp(app_port))
+    if is_app_http2:
+        set_http2(cluster(config, "app"))
     for host in manager(config["static_resources"]["listeners"][0])["route_config"]["virtual_hosts"]:
         host["routes"].insert(0, OPEN_ROUTE)
     with AuthzServer(folder, name, _settings(name, pki, listen)) as server:
