@@ -12,7 +12,6 @@ from tests.e2e.configurations import OUTSIDE
 from tests.e2e.sites import guide_parts
 from tests.e2e.wire import exchange, hop_tls, request_bytes
 
-NAMES = ("edge-mtls.yaml", "edge-plaintext.yaml", "add-to-existing.yaml")
 PREFIX = "x-auth-client-"
 
 # Ways in which a client writes identity headers of its own.
@@ -25,7 +24,7 @@ SPOOFED = (
 )
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=sites.NAMES)
 def site(request, binary, pki, upstream, tmp_path_factory):
     """The set-up around one shipped configuration."""
     with sites.site(request.param, binary, pki, upstream.port, tmp_path_factory.mktemp("site")) as running:
@@ -100,6 +99,52 @@ def test_spoofed_on_a_route_that_asks_nobody(site, pki, who):
     assert answer.status == 200
     assert answer.identity(PREFIX) == {}
     assert len(site.server.decisions) == decided
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x_auth_client_name: admin",  # the same variable to CGI and WSGI
+        "x-auth-client_name: admin",
+        "x-auth-client-name : admin",  # RFC 9112 §5.1: no white space before the colon
+        "x-auth-client-name\t: admin",
+        "x-auth-client-name\0: admin",
+    ],
+    ids=repr,
+)
+def test_other_spellings_of_an_identity_header(site, pki, upstream, line):
+    """A name that an upstream might take for an identity header is refused by Envoy itself."""
+    reached = len(upstream.heads)
+    request = request_bytes(alice(pki)).replace(b"\r\n\r\n", f"\r\n{line}\r\n\r\n".encode())
+
+    assert exchange(site.port, request, site.tls, source=site.source).status == 400
+    assert len(upstream.heads) == reached
+
+
+def test_a_folded_identity_header(site, pki):
+    """An identity header that hides in the continuation of another line stays a part of that line, or is refused."""
+    request = request_bytes((*alice(pki), ("x-note", "a\r\n x-auth-client-role: admin")))
+
+    answer = exchange(site.port, request, site.tls, source=site.source)
+
+    assert answer.status in {200, 400}
+    if answer.status == 200:
+        assert "x-auth-client-role" not in dict(answer.upstream_headers)
+        assert b"\nx-auth-client-role" not in answer.upstream_head.replace(b"\n ", b"\n")
+
+
+@pytest.mark.parametrize("nominated", ["x-auth-client-name", "X-Auth-Client-Name, x-forwarded-client-cert"])
+def test_connection_options(site, pki, nominated):
+    """A client cannot have an identity header dropped on the way by calling it a connection option (RFC 9110 §7.6.1)."""
+    request = request_bytes(alice(pki)).replace(b"connection: close", f"connection: close, {nominated}".encode())
+
+    answer = exchange(site.port, request, site.tls, source=site.source)
+
+    if answer.status == 200:
+        assert answer.identity()["x-auth-client-name"] == ALICE
+        assert "x-auth-client-name" not in dict(answer.upstream_headers).get("connection", "").lower()
+    else:
+        assert (answer.status, answer.reason) in {(400, ""), (401, "credential_missing")}
 
 
 @pytest.mark.parametrize("line", ["GET /open/", "GET /open/../orders", "GET /OPEN", "GET //open/x", "GET /open%2f..%2forders"])
