@@ -24,7 +24,7 @@ UNREACHABLE = {
     Reason.REQUEST_MALFORMED: "Envoy itself answers 404 to every path that does not begin with `/`, `OPTIONS *` among them, "
     "before a route is chosen (tests/e2e/test_reasons.py asks it)",
     Reason.CONFIGURATION_UNAVAILABLE: "the service answers health checks and listens with a configuration only; the moment "
-    "between has no door of its own (tests/test_ext_authz.py decides without a snapshot)",
+    "between has no door of its own (tests/test_ext_authz.py decides without a snapshot, test_denials.py sends the answer)",
     Reason.INTERNAL_ERROR: "whatever reaches it from outside is a bug to be mended (tests/server/test_server.py makes one)",
 }
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from authz_server.demo.envoys import EnvoyMissingError, find_envoy
+
+if TYPE_CHECKING:
+    from authz_server.reasons import Reason
 
 DEFAULT = "1.40.0"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "envoy"
@@ -38,3 +42,14 @@ def envoy_binary(version: str) -> Path:
         message = f"Envoy {version} is not installed; `make e2e` fetches it"
         raise EnvoyMissingError(message)
     return binary
+
+
+# CheckResponse.error_response: before this version Envoy does not know it and answers an empty 403.
+_ERROR_RESPONSE_SINCE = (1, 37)
+
+
+def expected_denial(reason: Reason, version: str) -> tuple[int, str]:
+    """Status and reason that a client gets of a denial, by Envoy's version."""
+    if reason.is_our_fault and version_tuple(version) < _ERROR_RESPONSE_SINCE:
+        return 403, ""
+    return reason.status, reason.value
