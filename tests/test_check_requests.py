@@ -48,6 +48,17 @@ EXPECTED = {
     "obs-text": {"raw": "header_not_ascii", "joined": "structured_field_malformed"},
 }
 RFC9440 = {"rfc9440", "rfc9440-twice", "obs-text", "everything"}
+# What comes of an appended header where the operator says whose element counts.
+APPENDED = [
+    ("appended-text", "last", ALICE),
+    ("appended-json", "last", ALICE),
+    ("appended-text", "by=spiffe://lab/waf", ALICE),
+    ("appended-json", "by=spiffe://lab/waf", ALICE),
+    ("appended-text", "first", ALICE),
+    ("appended-json", "first", "xfcc_certificate_missing"),
+    ("appended-json", "by=spiffe://lab/first-waf", "xfcc_element_not_found"),
+]
+HOUSES = {"xfcc": ("xfcc", "sole"), "rfc9440": ("rfc9440", "sole")} | {element: ("xfcc", element) for _, element, _ in APPENDED}
 
 
 def case_of(path: Path) -> tuple[str, str]:
@@ -65,20 +76,24 @@ def expected(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
-    """A running authz-server for each CA and format, as channels."""
-    listens, configured = {}, {}
-    for ca in sorted({path.parent / "clients-ca.crt" for path in FIXTURES}):
-        for form in ("xfcc", "rfc9440"):
-            listens[ca.parent, form] = f"127.0.0.1:{free_port()}"
-            configured[f"{ca.parent.name}-{form}"] = {
-                "AUTHZ_LISTEN": listens[ca.parent, form],
-                "AUTHZ_HOP_PRINCIPALS": "spiffe://lab/waf",
-                "AUTHZ_SOURCE_FORMAT": form,
-                "AUTHZ_TRUST_BUNDLE_FILE": str(ca),
-                "AUTHZ_IDENTITY": "spiffe",
-                "AUTHZ_ALLOW": "*",
-            }
-    with authz_servers(tmp_path_factory.mktemp("servers"), configured):
+    """A running authz-server for each way to look at the header, as channels. It trusts the CAs of all captures."""
+    folder = tmp_path_factory.mktemp("servers")
+    bundle = folder / "clients-ca.crt"
+    bundle.write_bytes(b"".join(ca.read_bytes() for ca in sorted({path.parent / bundle.name for path in FIXTURES})))
+    listens = {house: f"127.0.0.1:{free_port()}" for house in HOUSES}
+    configured = {
+        f"house-{number}": {
+            "AUTHZ_LISTEN": listens[house],
+            "AUTHZ_HOP_PRINCIPALS": "spiffe://lab/waf",
+            "AUTHZ_SOURCE_FORMAT": form,
+            "AUTHZ_SOURCE_ELEMENT": element,
+            "AUTHZ_TRUST_BUNDLE_FILE": str(bundle),
+            "AUTHZ_IDENTITY": "spiffe",
+            "AUTHZ_ALLOW": "*",
+        }
+        for number, (house, (form, element)) in enumerate(HOUSES.items())
+    }
+    with authz_servers(folder, configured):
         channels = {key: grpc.insecure_channel(listen) for key, listen in listens.items()}
         yield channels
         for channel in channels.values():
@@ -91,6 +106,15 @@ def header_lines(message: wire.CheckRequest) -> list[tuple[str, bytes]]:
     if http.header_map and http.header_map.headers:
         return [(line.key, line.raw_value or line.value.encode()) for line in http.header_map.headers]
     return [(name, value.encode()) for name, value in http.headers.items()]
+
+
+def decided(channel: grpc.Channel, path: Path) -> str:
+    """What a running server makes of it: the client's name, or the reason of the denial."""
+    check = channel.unary_unary("/envoy.service.auth.v3.Authorization/Check")
+    response = external_auth_pb2.CheckResponse.FromString(check(path.read_bytes(), timeout=10))
+    if response.status.code:
+        return json.loads(response.denied_response.body)["reason"]
+    return {option.header.key: option.header.value for option in response.ok_response.headers}["x-auth-client-name"]
 
 
 @each_fixture
@@ -124,16 +148,17 @@ def test_where_the_headers_are(path):
 @each_fixture
 def test_a_running_server_decides(servers, path):
     """The running server decides each one as its case says."""
-    channel = servers[path.parent, "rfc9440" if case_of(path)[0] in RFC9440 else "xfcc"]
-    check = channel.unary_unary("/envoy.service.auth.v3.Authorization/Check")
+    house = "rfc9440" if case_of(path)[0] in RFC9440 else "xfcc"
 
-    response = external_auth_pb2.CheckResponse.FromString(check(path.read_bytes(), timeout=10))
+    assert decided(servers[house], path) == expected(path)
 
-    if response.status.code == 0:
-        injected = {option.header.key: option.header.value for option in response.ok_response.headers}
-        assert injected["x-auth-client-name"] == expected(path)
-    else:
-        assert json.loads(response.denied_response.body)["reason"] == expected(path)
+
+@pytest.mark.parametrize(("case", "element", "outcome"), APPENDED)
+def test_a_chosen_element(servers, case, element, outcome):
+    """Of the elements that a chain of proxies wrote, the configured one counts."""
+    (path,) = [path for path in FIXTURES if path.name.startswith(case + ".") and path.parent.name == "1.40.0"]
+
+    assert decided(servers[element], path) == outcome
 
 
 def test_the_json_form():

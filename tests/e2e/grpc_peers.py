@@ -23,11 +23,14 @@ class _Handler(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def bytes_server(answer: Callable[[bytes, grpc.ServicerContext], bytes]) -> Iterator[int]:
-    """A server on a free port that answers every call with ``answer``."""
+def bytes_server(
+    answer: Callable[[bytes, grpc.ServicerContext], bytes], credentials: grpc.ServerCredentials | None = None
+) -> Iterator[int]:
+    """A server on a free port that answers every call with ``answer``; over TLS with ``credentials``."""
     server = grpc.server(futures.ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((_Handler(answer),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    address = "127.0.0.1:0"
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:
         yield port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grpc
 import pytest
 
 from authz_server.decision import Deny
@@ -30,13 +31,18 @@ def denier(binary, pki, upstream, tmp_path_factory):
     """The shipped edge in front of a server whose answer the test chooses."""
     denier = Denier()
     with bytes_server(lambda _message, _context: denier.answer) as authz_port:
-        ports = {"app": upstream.port, "app-grpc": upstream.port, "xfcc": authz_port}
-        config, doors = edge_with_doors(pki, ports, [("edge", "xfcc")])
-        for key in ("transport_socket", "health_checks"):
-            del cluster(config, "authz-xfcc")[key]
-        denier.port = doors["edge", "xfcc"]
+        config, denier.port = edge_asking(pki, upstream, authz_port)
+        del cluster(config, "authz-xfcc")["transport_socket"]
         with envoy(binary, config, tmp_path_factory.mktemp("denier"), "edge"):
             yield denier
+
+
+def edge_asking(pki, upstream, authz_port):
+    """The shipped edge without health checks, which these servers do not answer; and its port."""
+    ports = {"app": upstream.port, "app-grpc": upstream.port, "xfcc": authz_port}
+    config, doors = edge_with_doors(pki, ports, [("edge", "xfcc")])
+    del cluster(config, "authz-xfcc")["health_checks"]
+    return config, doors["edge", "xfcc"]
 
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.value)
@@ -61,3 +67,21 @@ def test_an_answer_that_is_none(denier, pki, answer):
     denier.answer = answer
 
     assert exchange(denier.port, request_bytes(), hop_tls(pki.folder)).status == 503
+
+
+@pytest.mark.parametrize(
+    ("certificate", "status"),
+    [
+        ("authz", 200),
+        ("envoy", 503),  # a server of the same CA by another name
+        ("waf-server", 503),
+    ],
+)
+def test_who_may_answer(binary, pki, upstream, tmp_path, certificate, status):
+    """Only a server that shows the service's own name decides; an allow by another one of the same CA is worth nothing."""
+    pair = [(pki.folder / f"{certificate}.{kind}").read_bytes() for kind in ("key", "crt")]
+    credentials = grpc.ssl_server_credentials([tuple(pair)])
+    with bytes_server(lambda _message, _context: b"", credentials) as authz_port:  # an empty CheckResponse allows
+        config, port = edge_asking(pki, upstream, authz_port)
+        with envoy(binary, config, tmp_path, "edge"):
+            assert exchange(port, request_bytes(), hop_tls(pki.folder)).status == status

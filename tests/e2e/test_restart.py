@@ -54,9 +54,9 @@ class Load:
             thread.join()
 
 
-@pytest.fixture(scope="module", params=["edge-mtls.yaml", "add-to-existing.yaml"])
+@pytest.fixture(scope="module", params=["edge-mtls.yaml", "edge-plaintext.yaml"])
 def site(request, binary, pki, upstream, tmp_path_factory):
-    """A set-up of its own: its service gets killed."""
+    """A set-up of its own, over TCP and over a Unix socket, whose file a killed process leaves behind."""
     with sites.site(request.param, binary, pki, upstream.port, tmp_path_factory.mktemp("restart")) as running:
         yield running
 

@@ -147,7 +147,23 @@ def test_connection_options(site, pki, nominated):
         assert (answer.status, answer.reason) in {(400, ""), (401, "credential_missing")}
 
 
-@pytest.mark.parametrize("line", ["GET /open/", "GET /open/../orders", "GET /OPEN", "GET //open/x", "GET /open%2f..%2forders"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /open/",
+        "GET /open/../orders",
+        "GET /OPEN",
+        "GET //open/x",
+        "GET /open%2f..%2forders",
+        "GET /open;a=1",
+        "GET /open%3fa",
+        "GET /open%00",
+        "GET /open%20",
+        "GET /open#/orders",
+        "GET http://api.example.org/orders",  # absolute form
+        "GET http://api.example.org/open/../orders",
+    ],
+)
 def test_only_the_exact_path_asks_nobody(site, line):
     """No other spelling slips through the route that asks nobody."""
     assert site.ask((), line).status in {400, 401}
