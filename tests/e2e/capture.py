@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.configurations import Config
-    from tests.e2e.wire import Headers
+    from tests.e2e.wire import Answer, Headers
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "check_requests"
 VERSIONS = ("1.36.4", "1.40.0")
@@ -134,12 +134,16 @@ class Recorder:
     ports: dict[str, int]
     questions: list[bytes]
 
-    def record(self, case: Case) -> bytes:
-        """The bytes of the one question that the case leads to."""
+    def ask(self, case: Case) -> Answer:
+        """Send the case's request; ``questions`` is what came of it alone."""
         self.questions.clear()
         line = f"{case.line} /{case.edge}/{case.protocol}/orders?token=1"
         door, certificate = (case.form, case.client or None) if case.form else (case.edge, "waf")
-        answer = exchange(self.ports[door], request_bytes(case.headers, line), hop_tls(self.pki.folder, certificate))
+        return exchange(self.ports[door], request_bytes(case.headers, line), hop_tls(self.pki.folder, certificate))
+
+    def record(self, case: Case) -> bytes:
+        """The bytes of the one question that the case leads to."""
+        answer = self.ask(case)
         assert answer.status in {403, 200}, answer  # 200: a gRPC denial
         (question,) = self.questions
         return question
@@ -193,9 +197,14 @@ def _waf(template: Config, form: str, port: int) -> Config:
     return listener
 
 
+def writes_json(version: str) -> bool:
+    """Whether a WAF of this version can write X-Forwarded-Client-Cert as JSON."""
+    return version_tuple(version) >= JSON_SINCE
+
+
 def capture(version: str, pki: Pki, folder: Path) -> dict[str, bytes]:
     """Every case that this version can be asked, by file name."""
-    with_json = version_tuple(version) >= JSON_SINCE
+    with_json = writes_json(version)
     chosen = [case for case in cases(pki) if with_json or "json" not in case.name]
     with recording(envoy_binary(version), pki, folder, with_json=with_json) as recorder:
         return {f"{case.name}.{case.edge}.{case.protocol}.pb": recorder.record(case) for case in chosen}

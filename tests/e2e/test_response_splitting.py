@@ -7,8 +7,11 @@ import re
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
+from envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 
-from tests.e2e.certificates import xfcc
+from authz_server.ext_authz import forwarded_request
+from tests.e2e.capture import Case, recording, writes_json
+from tests.e2e.certificates import Pki, xfcc
 from tests.e2e.wire import exchange, hop_tls, request_bytes
 
 PREFIX = "x-auth-client-"
@@ -192,3 +195,32 @@ def test_decision_lines_stay_lines(edge, ask, pki):
     ask(("x-forwarded-client-cert", xfcc(pki.alice)), ("x-request-id", "a%0d%0ab"))
 
     assert [record["outcome"] for record in server.decisions[before:]] == ["DENY", "ALLOW"]
+
+
+@pytest.fixture(scope="module")
+def waf(binary, envoy_version, tmp_path_factory):
+    """A WAF that ends the client's TLS, the edge behind it, and what the edge asks."""
+    folder = tmp_path_factory.mktemp("waf")
+    with recording(binary, Pki(folder), folder, with_json=writes_json(envoy_version)) as recorder:
+        yield recorder
+
+
+@PLACES
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("text", (BREAKS | LATE_BREAKS).values(), ids=(BREAKS | LATE_BREAKS))
+def test_breaks_through_a_waf(waf, place, form, text):
+    """What a WAF makes of such names for X-Forwarded-Client-Cert is no header of its own at the edge, or is not sent."""
+    if form not in waf.ports:
+        pytest.skip("Envoy writes JSON since 1.38")
+    waf.pki.write("odd", issue(waf.pki, place(f"a{text}{CANARY}: yes")))
+
+    answer = waf.ask(Case("", "raw-all", "h1", form, "odd"))
+
+    # 503: Envoy refuses to send the header on.
+    assert answer.status in {403, 503}
+    for question in waf.questions:
+        request = forwarded_request(CheckRequest.FromString(question))
+        assert not [name for name, _ in request.headers if CANARY in name]
+        (value,) = request.header_lines("x-forwarded-client-cert")
+        assert not re.search(rb"[\0\r\n]", value)
+    assert len(waf.questions) == (answer.status == 403)

@@ -39,7 +39,7 @@ def envoy_binary(version: str) -> Path:
         pass
     binary = CACHE / version / "envoy" / "_bin" / "envoy"
     if not binary.is_file():
-        message = f"Envoy {version} is not installed; `make e2e` fetches it"
+        message = f"Envoy {version} is not installed; `make e2e` fetches those of the matrix"
         raise EnvoyMissingError(message)
     return binary
 
