@@ -10,8 +10,8 @@ import grpc
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 
-from authz_server.demo.envoys import free_port
 from authz_server.ext_authz import forwarded_request
+from tests.e2e.ports import free_port
 from tests.e2e.processes import authz_servers
 
 with warnings.catch_warnings():

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authz_server.demo.envoys import free_port, waf_configuration
+from authz_server.demo.envoys import waf_configuration
 from tests.e2e.certificates import Pki, xfcc
 from tests.e2e.configurations import add_cluster, cluster, http_filter, manager, set_endpoint, set_http2, shipped, tcp
 from tests.e2e.grpc_peers import bytes_server
+from tests.e2e.ports import free_port
 from tests.e2e.processes import envoy
 from tests.e2e.versions import envoy_binary, version_tuple
 from tests.e2e.wire import exchange, hop_tls, request_bytes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from authz_server.demo.envoys import free_port, shipped_configuration
+from authz_server.demo.envoys import shipped_configuration
+from tests.e2e.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from authz_server.demo.envoys import EnvoyMissingError, free_port
+from authz_server.demo.envoys import EnvoyMissingError
 from tests.e2e import wire
 from tests.e2e.certificates import Pki
 from tests.e2e.doors import ABSENT, HOUSES, edge_with_doors, settings
 from tests.e2e.grpc_peers import echoing_server
+from tests.e2e.ports import free_port
 from tests.e2e.processes import AuthzServer, authz_servers, envoy
 from tests.e2e.refusals import ROWS
 from tests.e2e.versions import envoy_binary, wanted_versions

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from authz_server.demo.envoys import free_port
 from tests.e2e.certificates import WAF
 from tests.e2e.configurations import (
     Config,
@@ -22,6 +21,7 @@ from tests.e2e.configurations import (
     tcp,
     virtual_host,
 )
+from tests.e2e.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

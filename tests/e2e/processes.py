@@ -12,7 +12,8 @@ import urllib.request
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from authz_server.demo.envoys import free_port, start_envoy, wait_for_port
+from authz_server.demo.envoys import start_envoy, wait_for_port
+from tests.e2e.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

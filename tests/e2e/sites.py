@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from authz_server.demo.envoys import free_port, shipped_configuration
+from authz_server.demo.envoys import shipped_configuration
 from tests.e2e import doors
 from tests.e2e.configurations import (
     INSIDE,
@@ -27,6 +27,7 @@ from tests.e2e.configurations import (
     shipped,
     tcp,
 )
+from tests.e2e.ports import free_port
 from tests.e2e.processes import AuthzServer, envoy
 from tests.e2e.wire import Answer, Headers, exchange, hop_tls, request_bytes
 
