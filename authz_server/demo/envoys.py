@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import random
+import itertools
+import os
 import socket
 import subprocess
 import time
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 _SHIPPED_PKI = "/etc/envoy/pki"
 _START_SECONDS = 20.0
 _LOG_CHARACTERS = 4000
+# Above the registered services that machines run, below Linux's ip_local_port_range (32768 to 60999).
 _PORTS = range(15_000, 32_000)
+# Processes beside each other begin at different places.
+_offsets = itertools.count(os.getpid() * 101)
 
 
 class EnvoyMissingError(RuntimeError):
@@ -49,10 +53,15 @@ def shipped_configuration(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at the moment, below those that outgoing connections take (RFC 6056 §2.1)."""
-    for port in random.sample(_PORTS, len(_PORTS)):
+    """A TCP port that nobody listens on, and that no other call of this process gives.
+
+    ``bind(0)`` would give one of the ports that the kernel takes for outgoing connections (RFC 6056 §2.1), and any of those
+    may take it before the process that it is meant for has started.
+    """
+    for _ in _PORTS:
+        port = _PORTS[next(_offsets) % len(_PORTS)]
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - to see whether it is free on every address
             return port
     message = "every port is taken"
     raise OSError(message)
