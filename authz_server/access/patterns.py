@@ -10,7 +10,7 @@ from cryptography import x509
 from authz_server.model import NameKind, comparable_name
 
 if TYPE_CHECKING:
-    from authz_server.model import Principal
+    from authz_server.model import ComparableName, Principal
 
 _FINGERPRINT_DIGITS = 64
 _HEX = frozenset("0123456789abcdef")
@@ -51,7 +51,7 @@ class SubjectPattern:
     """
 
     text: str
-    rdns: tuple[frozenset[tuple[str, str]], ...]
+    rdns: ComparableName
     is_prefix: bool
 
     def matches(self, principal: Principal) -> bool:
