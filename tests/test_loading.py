@@ -112,8 +112,9 @@ def test_pins(load, text):
 
 @pytest.mark.parametrize("text", [PIN[:-2], "zz" * 32, "é" * 32])
 def test_pins_refused(load, text):
-    """Anything that is not 32 bytes is named."""
-    assert [p.name for p in load(ROOT, HOP_PUBLIC_KEY_SHA256=text).problems] == ["AUTHZ_HOP_PUBLIC_KEY_SHA256"]
+    """Anything that is not 32 bytes is named, and what would be right."""
+    (problem,) = load(ROOT, HOP_PUBLIC_KEY_SHA256=text).problems
+    assert (problem.name, "64 hexadecimal digits" in problem.message) == ("AUTHZ_HOP_PUBLIC_KEY_SHA256", True)
 
 
 def test_both_proofs(load):

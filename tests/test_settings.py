@@ -184,6 +184,11 @@ def test_groups(written):
     assert found.sources["partners"].trust_bundle_file == Path("/etc/authz/partners.pem")
 
 
+def test_keys_as_pairs():
+    """A key id that holds an equals sign is written as a pair of a list."""
+    assert settings(HOP_SIGNATURE_KEYS='[["a=", "/f"]]').hops["waf"].signature_keys == (("a=", Path("/f")),)
+
+
 def test_groups_from_files(tmp_path):
     """A group may stand in the configuration file, or in a file of its own that a variable names."""
     config, hops = tmp_path / "authz.yaml", tmp_path / "hops"
