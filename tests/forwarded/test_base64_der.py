@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 
 from authz_server.forwarded import Format
-from authz_server.forwarded.base64_der_concat import split_der
+from authz_server.forwarded.der import split_der
 from authz_server.forwarded.encodings import encode_base64, encode_pem
 from authz_server.reasons import Reason, Rejection
 from tests.forwarded.values import ABOVE, LEAF, decoded, refused
@@ -150,7 +150,7 @@ MEMBERS = [
 
 @pytest.mark.parametrize(("members", "reason"), MEMBERS, ids=range(len(MEMBERS)))
 def test_list_refused(members, reason):
-    """One bad member refuses the list, and so does a second one that is no CA: whose list would it be?"""
+    """One bad member refuses the list, and so does one behind the first that is no CA: it may be another client's."""
     assert refused(LIST, ",".join(members)) is reason
 
 
@@ -193,7 +193,7 @@ def long_form(octets):
 SPLIT = [
     (LEAF + b"\0", len(LEAF), "no SEQUENCE"),
     (LEAF + b"\0\0", len(LEAF), "no SEQUENCE"),
-    (LEAF + b"\x30", len(LEAF), "no SEQUENCE"),  # one byte is no header
+    (LEAF + b"\x30", len(LEAF), "cut off"),  # one byte is no header
     (LEAF + LEAF[:3], len(LEAF), "length not in DER"),  # cut within the length
     (LEAF + b"\x30\x82", len(LEAF), "length not in DER"),
     (LEAF + ABOVE[:-1], len(LEAF), "cut off"),
