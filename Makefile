@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test bench lock clean
+.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test bench fuzz lock clean
 
 dev: $(STAMP)
 
@@ -59,6 +59,21 @@ lint: dev
 # About two minutes; writes bench/results/ and docs/benchmarks.md. Leave the machine alone meanwhile.
 bench: dev
 	$(BIN)/python -m bench
+
+# Every decoder and the whole decision against mutated input, for FUZZ_SECONDS; the corpus stays in .cache/fuzz/corpus. Atheris has
+# wheels for Linux and few Pythons (3.11 is one), so it lives in an environment of its own.
+FUZZ := .cache/fuzz
+FUZZ_SECONDS ?= 60
+
+fuzz: $(FUZZ)/.installed
+	$(FUZZ)/bin/python -m tests.fuzz.target -max_total_time=$(FUZZ_SECONDS)
+
+$(FUZZ)/.installed: requirements/fuzz.lock
+	$(PYTHON) -m venv --clear $(FUZZ)
+	@$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary atheris -r requirements/fuzz.lock || { \
+	  echo "make fuzz: no atheris for $$($(PYTHON) --version); it has wheels for few, 3.11 is one: make fuzz PYTHON=python3.11" >&2; \
+	  exit 1; }
+	@touch $@
 
 COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
   --no-strip-extras
