@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from authz_server.demo.envoys import EnvoyMissingError, free_port
-from tests.e2e import wire
+from tests.e2e import vouching, wire
 from tests.e2e.certificates import Pki
-from tests.e2e.doors import ABSENT, HOUSES, edge_with_doors, settings
+from tests.e2e.doors import ABSENT, HOUSES, edge_with_doors, house_settings
 from tests.e2e.grpc_peers import echoing_server
 from tests.e2e.processes import AuthzServer, authz_servers, envoy
 from tests.e2e.refusals import ROWS
@@ -67,8 +67,9 @@ class Edge:
 @pytest.fixture(scope="session")
 def houses(pki, tmp_path_factory):
     """A running authz-server for each house, with the port it listens on."""
+    vouching.write_keys(pki.folder)
     ports = {house: free_port() for house in HOUSES}
-    configured = {house: settings(pki, f"127.0.0.1:{ports[house]}") | changed for house, changed in HOUSES.items()}
+    configured = {house: house_settings(pki, f"127.0.0.1:{port}", house) for house, port in ports.items()}
     with authz_servers(tmp_path_factory.mktemp("houses"), configured) as servers:
         yield servers, ports
 
