@@ -1,0 +1,114 @@
+"""What a forger tries: tables of requests that carry the victim's certificate, or try to, in every way we know.
+
+The victim's certificate is public, so the forger has it; he has no key for it. He may have a certificate of his own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.interop import products
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.interop.products import Product
+
+Lines = tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Forger:
+    """Writes what ``product`` would write for the victim. ``victim`` and ``own`` are chains, DER, leaf first."""
+
+    product: Product
+    victim: products.Chain
+    own: products.Chain
+
+    def line(self, name: str | None = None, value: str | None = None) -> bytes:
+        """The header line of the product, or one that differs from it in name or value."""
+        return f"{name or self.product.header}: {value or self.product.encode(self.victim)}".encode()
+
+    def all_lines(self) -> Lines:
+        """The certificate header and the chain headers."""
+        return tuple(f"{name}: {value}".encode() for name, value in self.product.forged((*self.victim, *self.own)))
+
+    def renamed(self, change: Callable[[str], str]) -> Lines:
+        """The certificate header under another spelling of its name."""
+        return (self.line(change(self.product.header)),)
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One way to forge; ``lines`` go into the request as they are."""
+
+    title: str
+    lines: Callable[[Forger], Lines]
+    method: str = "GET"
+    body: Callable[[Forger], bytes] = lambda _forger: b""
+
+
+def _everywhere(forger: Forger) -> Lines:
+    """The victim's certificate under every name and in every encoding that some product uses."""
+    encodings = (
+        ("x-forwarded-client-cert", products.xfcc),
+        ("x-client-cert", products.url_pem),
+        ("ssl-client-cert", products.url_pem),
+        ("x-ssl-client-cert", products.base64_der),
+        ("x-forwarded-tls-client-cert", products.base64_list),
+        ("x-ssl-client-der", products.base64_der),
+        ("x-arr-clientcert", products.base64_der),
+        ("x-amzn-mtls-clientcert-leaf", products.url_pem),
+        ("client-cert", lambda chain: f":{products.base64_der(chain)}:"),
+    )
+    return tuple(f"{name}: {encode(forger.victim)}".encode() for name, encode in encodings)
+
+
+def _trailer(forger: Forger) -> bytes:
+    return b"2\r\nhi\r\n0\r\n" + forger.line() + b"\r\n\r\n"
+
+
+def _identity(value: str) -> Lines:
+    return (f"x-auth-client-sha256: {value}".encode(), b"X-Auth-Client-Name: CN=victim,O=Acme", b"x_auth_client_name: CN=victim,O=Acme")
+
+
+ATTACKS = (
+    Attack("exact name", lambda f: (f.line(),)),
+    Attack("exact name and chain", Forger.all_lines),
+    Attack("other case", lambda f: f.renamed(str.upper)),
+    Attack("underscore alias", lambda f: f.renamed(lambda name: name.replace("-", "_"))),
+    Attack("one underscore", lambda f: f.renamed(lambda name: name.replace("-", "_", 1))),
+    Attack("twice", lambda f: (f.line(), f.line())),
+    Attack("twice, first empty", lambda f: (f"{f.product.header}:".encode(), f.line())),
+    Attack("folded line", lambda f: (f"{f.product.header}:".encode(), b" " + f.product.encode(f.victim).encode())),
+    Attack("space before the colon", lambda f: (f.line(f.product.header + " "),)),
+    Attack("bare line feed in another header", lambda f: (b"X-Note: a\n" + f.line(),)),
+    Attack("with verify results and names", lambda f: (f.line(), *(f"{n}: {v}".encode() for n, v in f.product.siblings))),
+    Attack("every known header", _everywhere),
+    Attack("victim before own, with comma", lambda f: (f.line(value=f"{f.product.encode(f.victim)},{f.product.encode(f.own)}"),)),
+    Attack("open quote before the appended", lambda f: (f.line(value=f'{f.product.encode(f.victim)},By=a;Subject="'),)),
+    Attack("open JSON before the appended", lambda f: (f.line(value=products.xfcc_json(f.victim)[:-2] + ',"subject":"'),)),
+    Attack("empty JSON list", lambda f: (f.line(value="[]"),)),
+    Attack("Connection names the header", lambda f: (b"Connection: keep-alive, " + f.product.header.encode(), f.line())),
+    Attack("Connection names it, nothing sent", lambda f: (b"Connection: close, " + f.product.header.encode(),)),
+    Attack(
+        "Connection names the chain",
+        lambda f: (b"Connection: close, " + ", ".join(f.product.chain_headers or ("x-chain",)).encode(), *f.all_lines()),
+    ),
+    Attack("forged identity headers", lambda f: _identity("0" * 64)),
+    Attack("Connection names identity headers", lambda f: (b"Connection: close, x-auth-client-sha256, x-auth-client-name",)),
+    Attack("X-Forwarded-For and Forwarded", lambda f: (b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1", f.line())),
+    Attack(
+        "in a trailer",
+        lambda f: (b"Transfer-Encoding: chunked", b"Trailer: " + f.product.header.encode()),
+        "POST",
+        _trailer,
+    ),
+    Attack(
+        "hidden in a body (CL and TE)",
+        lambda f: (b"Content-Length: 4", b"Transfer-Encoding: chunked"),
+        "POST",
+        lambda f: b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: app.example.org\r\n" + f.line() + b"\r\n\r\n",
+    ),
+)

@@ -1,0 +1,253 @@
+"""A lab: one product in front of the real Envoy, behind it authz-server (or a recorder), all on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from authz_server.demo.envoys import find_envoy, free_port, localized
+from authz_server.demo.stage import _backdoor
+from tests.interop.pki import HOST
+from tests.interop.products import filled
+from tests.interop.recorder import Recorder
+from tests.interop.wire import Answer, Connection, NoAnswerError, request, tls_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.interop.products import Product
+
+_START_SECONDS = 20.0
+_LOG_SECONDS = 3.0
+ROOTS, INTERMEDIATES = "clients-ca.crt", "clients-and-intermediates.crt"
+
+# Doors of a lab.
+TLS, PLAIN, EDGE, UNMARKED = "tls", "plain", "edge", "unmarked"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: who answered, in which words, and the identity that the application was told.
+
+    ``by`` is ``application``, ``authz-server``, ``Envoy``, the product's name or ``TLS``.
+    """
+
+    by: str
+    reason: str
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """The certificate that the application believes to speak to."""
+        return self.headers.get("x-auth-client-sha256", "")
+
+
+class Lab:
+    """The running set-up; a context manager that ends what it started."""
+
+    def __init__(self, product: Product, folder: Path, pki: Path, upstream_port: int) -> None:
+        self.product, self.folder, self.pki = product, folder, pki
+        self.ports = {name: free_port() for name in (TLS, PLAIN, EDGE, UNMARKED, "authz", "admin")} | {"app": upstream_port}
+        self.recorder: Recorder | None = None
+        self._stack = ExitStack()
+        self._requests = 0
+
+    def start(self, bundle: str = ROOTS, *, record: bool = False) -> Self:
+        """Start authz-server with this trust bundle, or a recorder in its place; Envoy; the product."""
+        try:
+            if record:
+                self.recorder = Recorder(self.pki, self.ports["authz"])
+                self._stack.callback(self.recorder.close)
+            else:
+                self._run("authz-server", [sys.executable, "-m", "authz_server", "serve"], "authz", self._settings(bundle))
+            self._run("edge", self._edge(), EDGE)
+            self._run(self.product.name, self._product(), TLS)
+            wait_until(lambda: self.send(PLAIN, None).by in {"application", "authz-server"}, self)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process."""
+        self._stack.close()
+
+    def _settings(self, bundle: str) -> dict[str, str]:
+        return {
+            "AUTHZ_LISTEN": f"127.0.0.1:{self.ports['authz']}",
+            "AUTHZ_ADMIN_LISTEN": "",
+            "AUTHZ_TLS_CERTIFICATE_FILE": str(self.pki / "authz.crt"),
+            "AUTHZ_TLS_PRIVATE_KEY_FILE": str(self.pki / "authz.key"),
+            "AUTHZ_TLS_CLIENT_CA_FILE": str(self.pki / "hop-ca.crt"),
+            "AUTHZ_HOP_PRINCIPALS": "spiffe://lab/waf",
+            "AUTHZ_TRUST_BUNDLE_FILE": str(self.pki / bundle),
+            "AUTHZ_ALLOW": "*",  # mallory is somebody too: what counts is that nobody becomes somebody else
+            "AUTHZ_DRAIN_DELAY_SECONDS": "0",
+            **self.product.settings,
+        }
+
+    def _edge(self) -> list[str]:
+        config = localized(
+            "edge-mtls.yaml", self.pki, self.ports[EDGE], {"client_cert_authz": self.ports["authz"], "app": self.ports["app"]}
+        )
+        (listener,) = config["static_resources"]["listeners"]
+        admit(listener["filter_chains"][0]["filters"][0]["typed_config"], self.product.headers)
+        config["static_resources"]["listeners"].append(_backdoor(config, self.ports[UNMARKED]))
+        (self.folder / "edge.yaml").write_text(yaml.safe_dump(config), "utf-8")
+        options = "--disable-hot-restart --concurrency 1 --log-level warning --file-flush-interval-msec 20".split()
+        return [str(find_envoy()), "-c", str(self.folder / "edge.yaml"), *options]
+
+    def _product(self) -> list[str]:
+        chain_headers = {"CHAIN_HEADER": header for header in self.product.chain_headers}
+        values = {
+            "BINARY": str(self.product.find()),
+            "PRODUCT": self.product.name,
+            "FOLDER": str(self.folder),
+            "PKI": str(self.pki),
+            "HOST": HOST,
+            "HEADER": self.product.header,
+            "HOP": "",
+            **{f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
+            **chain_headers,
+            **self.product.values,
+        }
+        for name, text in self.product.files(values).items():
+            (self.folder / name).write_text(text, "utf-8")
+        return [filled(word, values) for word in self.product.command]
+
+    def _run(self, name: str, command: list[str], port: str, settings: dict[str, str] | None = None) -> None:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("AUTHZ_")}
+        environment |= {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment | (settings or {}), start_new_session=True
+            )
+        self._stack.callback(_end, process)
+        wait_until(lambda: process.poll() is not None or _is_open(self.ports[port]), self)
+        if process.poll() is not None:
+            raise RuntimeError(f"{name} ended with {process.returncode}\n{self.logs()}")
+
+    def logs(self) -> str:
+        """The end of every process's log."""
+        parts = [f"--- {path.name}\n{path.read_text('utf-8', 'replace')[-1500:]}" for path in sorted(self.folder.glob("*.log"))]
+        return "\n".join(parts)
+
+    # -- requests
+
+    def connect(self, door: str, client: str | None, **options: Any) -> Connection:
+        """A connection to a door, as a client (``None``: without a certificate)."""
+        if door in {TLS, EDGE}:
+            options = {"context": tls_context(self.pki, client)} | options
+        return Connection(self.ports[door], **options)
+
+    def path(self) -> str:
+        """A path that no other request of this lab has, by which the edge's log is searched."""
+        self._requests += 1
+        return f"/{os.getpid()}/{self._requests}"
+
+    def send(self, door: str, client: str | None, *lines: bytes, method: str = "GET", body: bytes = b"") -> Outcome:
+        """One request on a connection of its own."""
+        path = self.path()
+        try:
+            with self.connect(door, client) as connection:
+                return self.outcome(connection.exchange(request(path, *lines, method=method, body=body)), path)
+        except NoAnswerError as error:
+            return Outcome("TLS" if door in {TLS, EDGE} else self.product.name, str(error))
+
+    def outcome(self, answer: Answer, path: str) -> Outcome:
+        """Who answered, and in which words."""
+        with suppress(ValueError):
+            document = json.loads(answer.body)
+            if "decision_id" in document:
+                return Outcome("authz-server", str(document["reason"]), answer.status)
+            if "headers" in document and answer.status == 200:
+                return Outcome("application", "", answer.status, _joined(document["headers"]))
+        details = self._edge_details(path, answer)
+        if details is not None:
+            return Outcome("Envoy", details, answer.status)
+        return Outcome(self.product.name, f"{answer.status}", answer.status)
+
+    def _edge_details(self, path: str, answer: Answer) -> str | None:
+        """Why the edge answered, from its access log. Requests that it refuses while parsing have no path there."""
+        for _ in range(int(_LOG_SECONDS / 0.05)):
+            for line in reversed(self._access_log()):
+                if line["path"] == path:
+                    return str(line["details"])
+            if answer.status not in {400, 431, 502, 503} or self.product.name in dict(answer.headers).get("server", ""):
+                break
+            time.sleep(0.05)
+        return None
+
+    def _access_log(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "edge.log").read_text("utf-8", "replace").splitlines()
+        return [json.loads(line) for line in lines if re.match(r"\{.*\}$", line)]
+
+
+def admit(manager: dict[str, Any], headers: tuple[str, ...]) -> None:
+    """What the guide says about certificate headers of another name: show them to the service, let it remove them.
+
+    SANITIZE where the header is not Envoy's own.
+    """
+    (authz,) = (each["typed_config"] for each in manager["http_filters"] if each["name"] == "envoy.filters.http.ext_authz")
+    admitted = {pattern["exact"] for pattern in authz["allowed_headers"]["patterns"]}
+    authz["allowed_headers"]["patterns"] += [
+        {"exact": header, "ignore_case": True} for header in headers if header not in admitted
+    ]
+    # Only these: Envoy refuses an expression whose RE2 program has more than 100 steps, and the shipped one is near that.
+    authz["decoder_header_mutation_rules"]["allow_expression"]["regex"] = f"^(x-auth-client-[a-z0-9-]+|{'|'.join(headers)})$"
+    if "x-forwarded-client-cert" not in headers:
+        manager["forward_client_cert_details"] = "SANITIZE"
+
+
+def wait_until(holds: Any, lab: Lab) -> None:
+    """Return when it holds; ``RuntimeError`` with every log when time runs out."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if holds():
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"{lab.product.name}: not ready in {_START_SECONDS:g} s\n{lab.logs()}")
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _joined(lines: list[list[str]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and what it started: it leads a session of its own."""
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

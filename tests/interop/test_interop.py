@@ -1,0 +1,198 @@
+"""Every product: the right client is recognised, byte for byte, and nobody becomes somebody else."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from tests.interop.attacks import ATTACKS, Forger
+from tests.interop.lab import EDGE, PLAIN, TLS, UNMARKED, Outcome
+from tests.interop.pki import hostile_names
+from tests.interop.wire import NoAnswerError, request, tls_context
+
+RECOGNITION = "Honest clients"
+FORGERS = {
+    None: "Forged headers, no certificate",
+    "mallory": "Forged headers beside the forger's own certificate",
+    PLAIN: "Forged headers over plain HTTP",
+}
+DOORS = "Past the product"
+NAMES = "Hostile names in a certificate that the trusted CA issued"
+CONNECTIONS = "Connections"
+
+# What no request may end with: the service or Envoy could not decide.
+BROKEN = {"internal_error", "configuration_unavailable", "ext_authz_error", "ext_authz_invalid"}
+
+
+@pytest.fixture
+def forger(product, certificates):
+    """Writes the victim's certificate as the product would."""
+    return Forger(product, certificates.issued["victim"].chain_der, certificates.issued["mallory"].chain_der)
+
+
+@pytest.fixture
+def cell(report, product):
+    """Writes down what happened; ``words`` in place of the outcome's own."""
+
+    def cell(section, row, outcome, names=None):
+        report.add(section, row, product.name, words(outcome, names or {}))
+
+    return cell
+
+
+def words(outcome: Outcome, names: dict[str, str]) -> str:
+    """An outcome for the table: the name of the identity, or who refused and why."""
+    if outcome.by == "application":
+        return f"**{names.get(outcome.sha256, 'somebody')}**"
+    if outcome.by == "authz-server":
+        return f"`{outcome.reason}`"
+    return f"{outcome.by}: {outcome.reason}"
+
+
+@pytest.fixture
+def names(certificates):
+    """Certificates by SHA-256."""
+    return {certificates.sha256(name): name for name in certificates.issued}
+
+
+def assert_harmless(outcome: Outcome, own: str | None) -> None:
+    """A named refusal, or the identity of the certificate that was really used."""
+    assert outcome.by != "application" or (own and outcome.sha256 == own), outcome
+    assert outcome.by == "application" or outcome.reason, outcome
+    assert outcome.reason not in BROKEN, outcome
+    assert "victim" not in " ".join(value for name, value in outcome.headers.items() if name.startswith("x-auth-client-")), outcome
+
+
+@pytest.mark.parametrize("client", ["rsa", "p256", "intermediate", "long"])
+def test_recognised(lab, product, certificates, cell, names, client):
+    """The application is told the SHA-256 of the certificate that the client used; without its chain, who is missing."""
+    outcome = lab.send(TLS, client)
+
+    cell(RECOGNITION, client, outcome, names)
+    if certificates.issued[client].intermediates and not product.sends_chain:
+        assert (outcome.by, outcome.reason) == ("authz-server", "issuer_unknown")
+    else:
+        assert outcome.sha256 == certificates.sha256(client), outcome
+    assert not set(product.headers) & set(outcome.headers), "the consumed headers go no further"
+
+
+@pytest.mark.parametrize("client", ["intermediate", "long"])
+def test_recognised_with_intermediates_in_the_bundle(lab_with_intermediates, certificates, cell, names, client):
+    """An operator whose product forwards no chain adds the intermediates to the trust bundle."""
+    outcome = lab_with_intermediates.send(TLS, client)
+
+    cell(RECOGNITION, f"{client}, intermediates in the trust bundle", outcome, names)
+    assert outcome.sha256 == certificates.sha256(client), outcome
+
+
+def test_resumed_session(lab, product, certificates, cell, names):
+    """A resumed TLS session: the same client or a named refusal."""
+    context = tls_context(lab.pki, "intermediate")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # its tickets are there when the handshake ends
+    with lab.connect(TLS, "intermediate") as _:
+        pass
+    outcomes = []
+    session = None
+    for _ in range(2):
+        path = lab.path()
+        with lab.connect(TLS, "intermediate", context=context, session=session) as connection:
+            outcomes.append(lab.outcome(connection.exchange(request(path)), path))
+            session, resumed = connection.socket.session, connection.socket.session_reused
+
+    cell(RECOGNITION, "intermediate, resumed TLS 1.2 session" if resumed else "intermediate, session not resumed", outcomes[1], names)
+    assert_harmless(outcomes[1], certificates.sha256("intermediate"))
+
+
+@pytest.mark.parametrize(("door", "client"), [(TLS, None), (PLAIN, None), (TLS, "stranger")])
+def test_nobody(lab, cell, door, client):
+    """No certificate, or one by a CA that nobody trusts: refused by name."""
+    outcome = lab.send(door, client)
+
+    row = "by a CA that nobody trusts" if client else "without a certificate" + (" over plain HTTP" if door == PLAIN else "")
+    cell(RECOGNITION, row, outcome)
+    assert outcome.by != "application", outcome
+    assert_harmless(outcome, None)
+    if client is None:
+        assert (outcome.by, outcome.reason, outcome.status) == ("authz-server", "credential_missing", 401)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.title)
+@pytest.mark.parametrize("posture", FORGERS)
+def test_forged_header(lab, forger, certificates, cell, names, posture, attack):
+    """Whatever the client writes, the outcome is a named refusal or his own identity."""
+    door, client = (PLAIN, None) if posture == PLAIN else (TLS, posture)
+
+    outcome = lab.send(door, client, *attack.lines(forger), method=attack.method, body=attack.body(forger))
+
+    cell(FORGERS[posture], attack.title, outcome, names)
+    assert_harmless(outcome, certificates.sha256("mallory") if client else None)
+
+
+@pytest.mark.parametrize(
+    ("door", "client"), [(EDGE, None), (EDGE, "mallory"), (EDGE, "victim"), (UNMARKED, None)], ids=lambda each: str(each)
+)
+def test_past_the_product(lab, forger, cell, door, client):
+    """Straight to Envoy: its TLS refuses whoever is not the product, and an unmarked listener proves nothing."""
+    outcome = lab.send(door, client, *forger.all_lines())
+
+    row = "to an Envoy listener without the mark" if door == UNMARKED else "straight to Envoy, " + (f"certificate of {client}" if client else "no certificate")
+    cell(DOORS, row, outcome)
+    assert_harmless(outcome, None)
+    if door == EDGE:
+        assert outcome.by == "TLS"
+    else:
+        assert (outcome.by, outcome.reason) == ("authz-server", "hop_context_mismatch")
+
+
+def test_control(lab, forger, product, certificates, cell, names):
+    """The forgery is well made: with the product's own key it would be believed. So the refusals above mean something."""
+    outcome = lab.send(EDGE, "waf", *(line for line in forger.all_lines()[:1]))
+
+    cell(DOORS, "control: with the product's own key", outcome, names)
+    assert outcome.sha256 == certificates.sha256("victim"), outcome
+
+
+def test_hostile_names(lab, certificates, cell, names):
+    """Names that write into XFCC: refused by name, or the certificate's own identity. Never the victim's."""
+    failures = []
+    for name in hostile_names(certificates.issued["victim"]):
+        outcome = lab.send(TLS, name)
+        cell(NAMES, name, outcome, names | {certificates.sha256(name): "own"})
+        try:
+            assert outcome.by != "application" or outcome.sha256 == certificates.sha256(name), outcome
+            assert_harmless(Outcome(outcome.by, outcome.reason, outcome.status), certificates.sha256(name)) if outcome.by != "application" else None
+        except AssertionError as error:
+            failures.append(f"{name}: {error}")
+    assert not failures
+
+
+def test_alternating_connections(lab, forger, certificates, cell, names):
+    """Two clients on kept connections, in turn, over connections to Envoy that the product shares: each stays himself."""
+    seen = []
+    with lab.connect(TLS, "p256") as one, lab.connect(TLS, "mallory") as two, lab.connect(TLS, None) as nobody:
+        for _ in range(4):
+            for name, connection in (("p256", one), ("mallory", two), ("nobody", nobody)):
+                path = lab.path()
+                outcome = lab.outcome(connection.exchange(request(path, *(() if name == "p256" else forger.all_lines()[:0]))), path)
+                seen.append((name, words(outcome, names)))
+
+    cell(CONNECTIONS, "three clients alternate", Outcome("each", "himself"))
+    assert set(seen) == {("p256", "**p256**"), ("mallory", "**mallory**"), ("nobody", "`credential_missing`")}
+
+
+def test_pipelined(lab, forger, certificates, cell, names):
+    """Three requests in one write, the middle one forged: three answers for the same client."""
+    paths = [lab.path() for _ in range(3)]
+    raw = request(paths[0]) + request(paths[1], forger.line()) + request(paths[2])
+    answers = []
+    with lab.connect(TLS, "mallory") as connection:
+        connection.send(raw)
+        try:
+            answers = [lab.outcome(connection.receive(), path) for path in paths]
+        except NoAnswerError as error:
+            answers.append(Outcome(lab.product.name, str(error)))
+
+    cell(CONNECTIONS, "pipelined, the second forged", Outcome("answers", " · ".join(words(each, names) for each in answers)))
+    for outcome in answers:
+        assert_harmless(outcome, certificates.sha256("mallory"))
