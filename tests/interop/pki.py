@@ -25,6 +25,20 @@ HOST = "app.example.org"
 BEGIN, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC)
 
 
+# What ``hostile_names`` makes, for tables of tests.
+HOSTILE = (
+    "second key",
+    "second element",
+    "element before",
+    "open quote",
+    "closing quote",
+    "backslash",
+    "DNS name",
+    "two URIs",
+    "JSON",
+)
+
+
 class Certificates:
     """Every certificate of the matrix, by name, written to ``folder`` as the demo does: ``NAME.crt``, ``NAME.key``.
 

@@ -10,6 +10,11 @@ from tests.interop.wire import read_chunks
 
 
 class _Application(_Echo):
+    def do_GET(self) -> None:
+        """Write down whom this request is said to come from, then answer."""
+        self.server.identities.append(self.headers.get("x-auth-client-sha256", ""))
+        super().do_GET()
+
     def do_POST(self) -> None:
         """Read the body, then answer as for GET."""
         if "chunked" in self.headers.get("transfer-encoding", ""):
@@ -26,6 +31,7 @@ class Upstream:
         self.port = port
         self._server = echo_server("127.0.0.1", port)
         self._server.RequestHandlerClass = _Application
+        self._server.identities = self.identities = []  # SHA-256 of every client that ever came through, smuggled ones too
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Self:
