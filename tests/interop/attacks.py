@@ -65,6 +65,21 @@ def _everywhere(forger: Forger) -> Lines:
     return tuple(f"{name}: {encode(forger.victim)}".encode() for name, encode in encodings)
 
 
+def _siblings(forger: Forger) -> Lines:
+    """What products say about a certificate that they verified, here about the victim's."""
+    headers = {sibling.header for sibling in forger.product.preset.siblings} | {"ssl-client-verify", "x-ssl-client-used"}
+    words = {"verify": "0" if forger.product.name.startswith("haproxy") else "SUCCESS", "used": "1"}
+    return tuple(f"{name}: {words.get(name.rpartition('-')[2], 'CN=victim,O=Acme')}".encode() for name in sorted(headers))
+
+
+def _proofs() -> Lines:
+    """Proofs of the hop as somebody would make them up."""
+    return (
+        b"X-Hop-Secret: interop-secret-that-nobody-ever-had",
+        b"X-Hop-Signature: t=1700000000,n=0123456789abcdef,mac=" + b"0" * 64,
+    )
+
+
 def _trailer(forger: Forger) -> bytes:
     return b"2\r\nhi\r\n0\r\n" + forger.line() + b"\r\n\r\n"
 
@@ -84,7 +99,10 @@ ATTACKS = (
     Attack("folded line", lambda f: (f"{f.product.header}:".encode(), b" " + f.product.encode(f.victim).encode())),
     Attack("space before the colon", lambda f: (f.line(f.product.header + " "),)),
     Attack("bare line feed in another header", lambda f: (b"X-Note: a\n" + f.line(),)),
-    Attack("with verify results and names", lambda f: (f.line(), *(f"{n}: {v}".encode() for n, v in f.product.siblings))),
+    Attack("with verify results and names", lambda f: (f.line(), *_siblings(f))),
+    Attack("verify results and names alone", lambda f: _siblings(f)),
+    Attack("proof of the hop", lambda f: (f.line(), *_proofs())),
+    Attack("Connection names the proof of the hop", lambda f: (b"Connection: close, x-hop-secret, x-hop-signature", f.line())),
     Attack("every known header", _everywhere),
     Attack("victim before own, with comma", lambda f: (f.line(value=f"{f.product.encode(f.victim)},{f.product.encode(f.own)}"),)),
     Attack("open quote before the appended", lambda f: (f.line(value=f'{f.product.encode(f.victim)},By=a;Subject="'),)),
@@ -94,7 +112,7 @@ ATTACKS = (
     Attack("Connection names it, nothing sent", lambda f: (b"Connection: close, " + f.product.header.encode(),)),
     Attack(
         "Connection names the chain",
-        lambda f: (b"Connection: close, " + ", ".join(f.product.chain_headers or ("x-chain",)).encode(), *f.all_lines()),
+        lambda f: (b"Connection: close, " + ", ".join(f.product.preset.chain_headers or ("x-chain",)).encode(), *f.all_lines()),
     ),
     Attack("forged identity headers", lambda f: _identity("0" * 64)),
     Attack("Connection names identity headers", lambda f: (b"Connection: close, x-auth-client-sha256, x-auth-client-name",)),

@@ -68,6 +68,8 @@ class Lab:
     def start(self, bundle: str = ROOTS, *, record: bool = False) -> Self:
         """Start authz-server with this trust bundle, or a recorder in its place; Envoy; the product."""
         try:
+            for name, secret in self.product.secrets.items():
+                (self.folder / name).write_text(secret, "utf-8")
             if record:
                 self.recorder = Recorder(self.pki, self.ports["authz"])
                 self._stack.callback(self.recorder.close)
@@ -102,7 +104,7 @@ class Lab:
             "AUTHZ_TRUST_BUNDLE_FILE": str(self.pki / bundle),
             "AUTHZ_ALLOW": "*",  # mallory is somebody too: what counts is that nobody becomes somebody else
             "AUTHZ_DRAIN_DELAY_SECONDS": "0",
-            **self.product.settings,
+            **{name: filled(value, {"FOLDER": str(self.folder)}) for name, value in self.product.settings.items()},
         }
 
     def _edge(self) -> list[str]:
@@ -117,7 +119,6 @@ class Lab:
         return [str(find_envoy()), "-c", str(self.folder / "edge.yaml"), *options]
 
     def _product(self) -> list[str]:
-        chain_headers = {"CHAIN_HEADER": header for header in self.product.chain_headers}
         values = {
             "BINARY": str(self.product.find()),
             "PRODUCT": self.product.name,
@@ -127,7 +128,6 @@ class Lab:
             "HEADER": self.product.header,
             "HOP": "",
             **{f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
-            **chain_headers,
             **self.product.values,
         }
         for name, text in self.product.files(values).items():
@@ -206,10 +206,16 @@ def admit(manager: dict[str, Any], headers: tuple[str, ...]) -> None:
     authz["allowed_headers"]["patterns"] += [
         {"exact": header, "ignore_case": True} for header in headers if header not in admitted
     ]
-    # Only these: Envoy refuses an expression whose RE2 program has more than 100 steps, and the shipped one is near that.
-    authz["decoder_header_mutation_rules"]["allow_expression"]["regex"] = f"^(x-auth-client-[a-z0-9-]+|{'|'.join(headers)})$"
+    # By their common beginning: Envoy refuses an expression whose RE2 program has more than 100 steps.
+    own = [f"{os.path.commonprefix(group)}[a-z0-9-]*" for group in _by_beginning(headers)]
+    authz["decoder_header_mutation_rules"]["allow_expression"]["regex"] = f"^(x-auth-client-[a-z0-9-]+|{'|'.join(own)})$"
     if "x-forwarded-client-cert" not in headers:
         manager["forward_client_cert_details"] = "SANITIZE"
+
+
+def _by_beginning(headers: tuple[str, ...]) -> list[tuple[str, ...]]:
+    hops = tuple(header for header in headers if header.startswith("x-hop-"))
+    return [group for group in (tuple(header for header in headers if header not in hops), hops) if group]
 
 
 def wait_until(holds: Any, lab: Lab) -> None:

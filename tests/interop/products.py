@@ -1,7 +1,8 @@
 """The products under test, one row each: how to find, configure and start it, and how it writes a certificate.
 
 To add one: a template in ``templates/`` and a row in ``PRODUCTS``. In a template ``@NAME@`` stands for a value of the run
-(``lab.py``) or of the row; ``@HOP@`` is where further proofs of the hop are written.
+(``lab.py``) or of the row; ``@HOP@`` is where a row writes further proofs of the hop (its value ``HOP``). Every product shows
+Envoy a client certificate of its own; a further proof comes on top.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from authz_server.demo.envoys import EnvoyMissingError, find_envoy, waf_configuration
+from authz_server.forwarded import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from authz_server.forwarded.presets import Preset
 
 TEMPLATES = Path(__file__).parent / "templates"
 Chain = tuple[bytes, ...]  # DER, leaf first
@@ -38,10 +42,11 @@ Values = dict[str, str]
 
 @dataclass(frozen=True)
 class Product:
-    """One row. ``header`` and ``chain_headers`` are what it writes; ``encode`` writes them for the forger.
+    """One row. ``settings`` is how authz-server is told to read it, with a preset; ``encode`` writes the certificate header
+    and ``encode_chain`` the chain headers for the forger.
 
-    ``settings`` is how authz-server is told to read it. ``siblings`` are headers that operators of this product commonly
-    send along and that a forger adds. ``versions`` are command lines whose outputs hold the versions.
+    ``values`` are for the template, ``secrets`` files with a secret that it and authz-server share. ``hop_headers`` carry a
+    further proof of the hop. ``versions`` are command lines whose outputs hold the versions.
     """
 
     name: str
@@ -50,23 +55,33 @@ class Product:
     files: Callable[[Values], dict[str, str]]
     command: tuple[str, ...]
     versions: tuple[tuple[str, ...], ...]
-    header: str
     encode: Callable[[Chain], str]
     settings: Mapping[str, str]
-    chain_headers: tuple[str, ...] = ()
     encode_chain: Callable[[Chain], tuple[str, ...]] = lambda _chain: ()
     sends_chain: bool = False
-    siblings: tuple[tuple[str, str], ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    hop_headers: tuple[str, ...] = ()
+
+    @property
+    def preset(self) -> Preset:
+        """How authz-server knows it."""
+        return PRESETS[self.settings["AUTHZ_SOURCE_PRESET"]]
+
+    @property
+    def header(self) -> str:
+        """The header that carries the certificate."""
+        return self.preset.header
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Every header that carries a certificate."""
-        return (self.header, *self.chain_headers)
+        """Every header that belongs to the certificate or to the proof of the hop, none of which may reach the application."""
+        siblings = (sibling.header for sibling in self.preset.siblings)
+        return (self.header, *self.preset.chain_headers, *siblings, *self.hop_headers)
 
     def forged(self, chain: Chain) -> tuple[tuple[str, str], ...]:
-        """The headers as the product would write them for this chain."""
-        return ((self.header, self.encode(chain)), *zip(self.chain_headers, self.encode_chain(chain), strict=False))
+        """The certificate and chain headers as the product would write them for this chain."""
+        return ((self.header, self.encode(chain)), *zip(self.preset.chain_headers, self.encode_chain(chain), strict=False))
 
     def version(self) -> str:
         """The versions as the programs tell them."""
@@ -153,6 +168,11 @@ def base64_der(chain: Chain) -> str:
     return base64.b64encode(chain[0]).decode()
 
 
+def concatenated(chain: Chain) -> tuple[str, ...]:
+    """HAProxy ``ssl_c_chain_der,base64``: base64 of the certificates behind the leaf, one after the other."""
+    return (base64.b64encode(b"".join(chain[1:])).decode(),)
+
+
 def base64_list(chain: Chain) -> str:
     """Traefik: base64 of each certificate, joined with commas."""
     return ",".join(base64.b64encode(der).decode() for der in chain)
@@ -170,15 +190,13 @@ def xfcc_json(chain: Chain) -> str:
     return json.dumps([{"hash": hashlib.sha256(chain[0]).hexdigest(), "cert": pems[0], "chain": pems}], separators=(",", ":"))
 
 
-_SSL_SIBLINGS = (
-    ("x-client-verify", "SUCCESS"),
-    ("ssl-client-verify", "SUCCESS"),
-    ("x-ssl-client-verify", "0"),
-    ("x-ssl-client-s-dn", "CN=victim,O=Acme"),
-    ("ssl-client-subject-dn", "CN=victim,O=Acme"),
-)
 _DETAILS = {"subject": True, "cert": True, "chain": True, "uri": True, "dns": True}
 
+_NGINX = ("@BINARY@", "-c", "@FOLDER@/nginx.conf", "-p", "@FOLDER@", "-e", "stderr", "-g", "daemon off;")
+_NGINX_VALUES = {"VARIABLE": "$ssl_client_escaped_cert", "MODULES": "", "WAF": "", "USER": getpass.getuser()}
+_HAPROXY = ("@BINARY@", "-db", "-f", "@FOLDER@/haproxy.cfg")
+_ENVOY = ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "error")
+_SECRET = "interop-secret-that-only-the-proxy-has"
 
 PRODUCTS = (
     Product(
@@ -186,44 +204,50 @@ PRODUCTS = (
         "nginx, `$ssl_client_escaped_cert`",
         on_path("nginx"),
         templates("nginx.conf"),
-        ("@BINARY@", "-c", "@FOLDER@/nginx.conf", "-p", "@FOLDER@", "-e", "stderr", "-g", "daemon off;"),
+        _NGINX,
         (("@BINARY@", "-v"),),
-        "x-client-cert",
         url_pem,
-        {"AUTHZ_SOURCE_FORMAT": "url-pem"},
-        siblings=_SSL_SIBLINGS,
-        values={"VARIABLE": "$ssl_client_escaped_cert", "MODULES": "", "WAF": "", "USER": getpass.getuser()},
+        {"AUTHZ_SOURCE_PRESET": "nginx"},
+        values=_NGINX_VALUES,
     ),
     Product(
         "nginx-legacy",
-        "nginx, `$ssl_client_cert`",
+        "nginx, `$ssl_client_cert` (deprecated)",
         on_path("nginx"),
         templates("nginx.conf"),
-        ("@BINARY@", "-c", "@FOLDER@/nginx.conf", "-p", "@FOLDER@", "-e", "stderr", "-g", "daemon off;"),
+        _NGINX,
         (("@BINARY@", "-v"),),
-        "x-client-cert",
         spaced_pem,
-        {"AUTHZ_SOURCE_FORMAT": "pem-spaces", "AUTHZ_SOURCE_HEADER": "x-client-cert"},
-        siblings=_SSL_SIBLINGS,
-        values={"VARIABLE": "$ssl_client_cert", "MODULES": "", "WAF": "", "USER": getpass.getuser()},
+        {"AUTHZ_SOURCE_PRESET": "nginx-legacy"},
+        values=_NGINX_VALUES | {"VARIABLE": "$ssl_client_cert"},
+    ),
+    Product(
+        "nginx-secret",
+        "nginx with a shared secret beside its certificate",
+        on_path("nginx"),
+        templates("nginx.conf"),
+        _NGINX,
+        (("@BINARY@", "-v"),),
+        url_pem,
+        {"AUTHZ_SOURCE_PRESET": "nginx", "AUTHZ_HOP_SECRET_FILES": "@FOLDER@/secret"},
+        values=_NGINX_VALUES | {"HOP": f'proxy_set_header X-Hop-Secret "{_SECRET}";'},
+        secrets={"secret": _SECRET},
+        hop_headers=("x-hop-secret",),
     ),
     Product(
         "modsecurity",
-        "ModSecurity with OWASP CRS in nginx, `$ssl_client_escaped_cert`",
+        "ModSecurity with the OWASP Core Rule Set in nginx, `$ssl_client_escaped_cert`",
         on_path("nginx", "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so", "/usr/share/modsecurity-crs/rules"),
         templates("nginx.conf", "waf-rules.conf"),
-        ("@BINARY@", "-c", "@FOLDER@/nginx.conf", "-p", "@FOLDER@", "-e", "stderr", "-g", "daemon off;"),
+        _NGINX,
         (("@BINARY@", "-v"), _debian("libmodsecurity3"), _debian("libnginx-mod-http-modsecurity"), _debian("modsecurity-crs")),
-        "x-client-cert",
         url_pem,
-        {"AUTHZ_SOURCE_FORMAT": "url-pem"},
-        siblings=_SSL_SIBLINGS,
-        values={
-            "VARIABLE": "$ssl_client_escaped_cert",
+        {"AUTHZ_SOURCE_PRESET": "nginx"},
+        values=_NGINX_VALUES
+        | {
             "MODULES": "load_module /usr/lib/nginx/modules/ndk_http_module.so;\n"
             "load_module /usr/lib/nginx/modules/ngx_http_modsecurity_module.so;",
             "WAF": "modsecurity on;\n  modsecurity_rules_file @FOLDER@/waf-rules.conf;",
-            "USER": getpass.getuser(),
         },
     ),
     Product(
@@ -231,36 +255,49 @@ PRODUCTS = (
         "HAProxy, `ssl_c_der,base64` and `ssl_c_chain_der,base64`",
         on_path("haproxy"),
         templates("haproxy.cfg"),
-        ("@BINARY@", "-db", "-f", "@FOLDER@/haproxy.cfg"),
+        _HAPROXY,
         (("@BINARY@", "-v"),),
-        "x-ssl-client-cert",
         base64_der,
-        {
-            "AUTHZ_SOURCE_FORMAT": "base64-der",
-            "AUTHZ_SOURCE_HEADER": "x-ssl-client-cert",
-            "AUTHZ_SOURCE_CHAIN_HEADER": "x-ssl-client-cert-chain",
-        },
-        ("x-ssl-client-cert-chain",),
-        lambda chain: (base64.b64encode(b"".join(chain[1:])).decode(),) if chain[1:] else (),
+        {"AUTHZ_SOURCE_PRESET": "haproxy"},
+        concatenated,
         sends_chain=True,
-        siblings=(*_SSL_SIBLINGS, ("x-ssl", "1"), ("x-ssl-client-used", "1")),
+    ),
+    Product(
+        "haproxy-hmac",
+        "HAProxy with an HMAC over the request beside its certificate",
+        on_path("haproxy"),
+        templates("haproxy.cfg"),
+        _HAPROXY,
+        (("@BINARY@", "-v"),),
+        base64_der,
+        {"AUTHZ_SOURCE_PRESET": "haproxy", "AUTHZ_HOP_HMAC_KEY_FILES": "@FOLDER@/hmac.key"},
+        concatenated,
+        sends_chain=True,
+        values={
+            # The text that is signed, line by line: see docs on AUTHZ_HOP_HMAC_KEY_FILES.
+            "HOP": "http-request set-var(txn.time) date\n"
+            "  http-request set-var(txn.nonce) uuid\n"
+            '  http-request set-var-fmt(txn.text) "authz-hop-v1\\n%[var(txn.time)]\\n%[var(txn.nonce)]\\n%[method]\\n'
+            '%[req.hdr(host)]\\n%[pathq]\\n%[ssl_c_der,base64]\\n%[ssl_c_chain_der,base64]"\n'
+            "  http-request set-header X-Hop-Signature "
+            f"t=%[var(txn.time)],n=%[var(txn.nonce)],mac=%[var(txn.text),hmac(sha256,{base64.b64encode(_SECRET.encode()).decode()}),hex,lower]"
+        },
+        secrets={"hmac.key": _SECRET},
+        hop_headers=("x-hop-signature",),
     ),
     Product(
         "apache",
-        "Apache httpd, `SSL_CLIENT_CERT` with mod_headers",
+        "Apache httpd, `SSL_CLIENT_CERT` and `SSL_CLIENT_CERT_CHAIN_n` with mod_headers",
         on_path("apache2", "/usr/lib/apache2/modules/mod_proxy_http.so"),
         templates("apache.conf"),
         ("@BINARY@", "-f", "@FOLDER@/apache.conf", "-DFOREGROUND"),
         (("@BINARY@", "-v"),),
-        "x-ssl-client-cert",
         spaced_pem,
-        {"AUTHZ_SOURCE_FORMAT": "pem-spaces", "AUTHZ_SOURCE_HEADER": "x-ssl-client-cert"},
-        tuple(f"x-ssl-client-cert-chain-{index}" for index in range(3)),
-        lambda chain: tuple(spaced_pem((der,)) for der in chain[1:4]),
-        siblings=_SSL_SIBLINGS,
+        {"AUTHZ_SOURCE_PRESET": "apache"},
+        lambda chain: tuple(spaced_pem((der,)) for der in chain[1:]),
+        sends_chain=True,
         values={
             "MODULES": "/usr/lib/apache2/modules",
-            "CHAIN_HEADER": "x-ssl-client-cert-chain",
             "IDENTITY": "User www-data\nGroup www-data" if getpass.getuser() == "root" else "",
         },
     ),
@@ -271,34 +308,29 @@ PRODUCTS = (
         templates("traefik.yaml", "traefik-routes.yaml"),
         ("@BINARY@", "--configFile=@FOLDER@/traefik.yaml"),
         (("@BINARY@", "version"),),
-        "x-forwarded-tls-client-cert",
         base64_list,
-        {"AUTHZ_SOURCE_FORMAT": "base64-der-list", "AUTHZ_SOURCE_HEADER": "x-forwarded-tls-client-cert"},
+        {"AUTHZ_SOURCE_PRESET": "traefik"},
         sends_chain=True,
-        siblings=(("x-forwarded-tls-client-cert-info", 'Subject%3D%22CN%3Dvictim%22'),),
     ),
     Product(
         "caddy",
         "Caddy, `tls_client_certificate_der_base64`",
         on_path("caddy"),
         templates("Caddyfile"),
-        ("@BINARY@", "run", "--config", "@FOLDER@/Caddyfile"),
+        ("@BINARY@", "run", "--config", "@FOLDER@/Caddyfile", "--adapter", "caddyfile"),
         (("@BINARY@", "version"),),
-        "x-client-cert",
         base64_der,
-        {"AUTHZ_SOURCE_FORMAT": "base64-der", "AUTHZ_SOURCE_HEADER": "x-client-cert"},
-        siblings=_SSL_SIBLINGS,
+        {"AUTHZ_SOURCE_PRESET": "caddy"},
     ),
     Product(
         "envoy",
         "Envoy, XFCC as text",
         _find_envoy,
         envoy_waf(),
-        ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"),
+        _ENVOY,
         (("@BINARY@", "--version"),),
-        "x-forwarded-client-cert",
         xfcc,
-        {"AUTHZ_SOURCE_FORMAT": "xfcc"},
+        {"AUTHZ_SOURCE_PRESET": "envoy"},
         sends_chain=True,
     ),
     Product(
@@ -306,11 +338,10 @@ PRODUCTS = (
         "Envoy, XFCC as JSON",
         _find_envoy,
         envoy_waf(set_current_client_cert_details=_DETAILS | {"format": "JSON"}),
-        ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"),
+        _ENVOY,
         (("@BINARY@", "--version"),),
-        "x-forwarded-client-cert",
         xfcc_json,
-        {"AUTHZ_SOURCE_FORMAT": "xfcc"},
+        {"AUTHZ_SOURCE_PRESET": "envoy-json"},
         sends_chain=True,
     ),
     Product(
@@ -318,11 +349,10 @@ PRODUCTS = (
         "Envoy that appends to the client's XFCC; authz-server takes the last element",
         _find_envoy,
         envoy_waf(forward_client_cert_details="APPEND_FORWARD"),
-        ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"),
+        _ENVOY,
         (("@BINARY@", "--version"),),
-        "x-forwarded-client-cert",
         xfcc,
-        {"AUTHZ_SOURCE_FORMAT": "xfcc", "AUTHZ_SOURCE_ELEMENT": "last"},
+        {"AUTHZ_SOURCE_PRESET": "envoy", "AUTHZ_SOURCE_ELEMENT": "last"},
         sends_chain=True,
     ),
 )
