@@ -72,6 +72,10 @@ def _siblings(forger: Forger) -> Lines:
     return tuple(f"{name}: {words.get(name.rpartition('-')[2], 'CN=victim,O=Acme')}".encode() for name in sorted(headers))
 
 
+def _names(forger: Forger) -> tuple[str, ...]:
+    return tuple(sibling.header for sibling in forger.product.preset.siblings) or ("x-client-verify",)
+
+
 def _proofs() -> Lines:
     """Proofs of the hop as somebody would make them up."""
     return (
@@ -114,6 +118,7 @@ ATTACKS = (
         "Connection names the chain",
         lambda f: (b"Connection: close, " + ", ".join(f.product.preset.chain_headers or ("x-chain",)).encode(), *f.all_lines()),
     ),
+    Attack("Connection names the verify result", lambda f: (b"Connection: close, " + ", ".join(_names(f)).encode(), f.line())),
     Attack("forged identity headers", lambda f: _identity("0" * 64)),
     Attack("Connection names identity headers", lambda f: (b"Connection: close, x-auth-client-sha256, x-auth-client-name",)),
     Attack("X-Forwarded-For and Forwarded", lambda f: (b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1", f.line())),

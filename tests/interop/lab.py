@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tests.interop.products import Product
 
 _START_SECONDS = 20.0
-_LOG_SECONDS = 0.4  # the edge flushes its log every 20 ms
 ROOTS, INTERMEDIATES = "clients-ca.crt", "clients-and-intermediates.crt"
 
 # Doors of a lab.
@@ -62,6 +61,7 @@ class Lab:
         self.product, self.folder, self.pki = product, folder, pki
         self.ports = {name: free_port() for name in (TLS, PLAIN, EDGE, UNMARKED, "authz", "admin")} | {"app": upstream_port}
         self.recorder: Recorder | None = None
+        self.admitted: tuple[str, ...] = ()  # header names that the shipped edge had to be told
         self._stack = ExitStack()
         self._requests = 0
 
@@ -112,7 +112,7 @@ class Lab:
             "edge-mtls.yaml", self.pki, self.ports[EDGE], {"client_cert_authz": self.ports["authz"], "app": self.ports["app"]}
         )
         (listener,) = config["static_resources"]["listeners"]
-        admit(listener["filter_chains"][0]["filters"][0]["typed_config"], self.product.headers)
+        self.admitted = admit(listener["filter_chains"][0]["filters"][0]["typed_config"], self.product.headers)
         config["static_resources"]["listeners"].append(_backdoor(config, self.ports[UNMARKED]))
         (self.folder / "edge.yaml").write_text(yaml.safe_dump(config), "utf-8")
         options = "--disable-hot-restart --concurrency 1 --log-level warning --file-flush-interval-msec 20".split()
@@ -182,40 +182,46 @@ class Lab:
                 return Outcome("authz-server", str(document["reason"]), answer.status)
             if "headers" in document and answer.status == HTTPStatus.OK:
                 return Outcome("application", "", answer.status, _joined(document["headers"]))
-        deadline = time.monotonic() + _LOG_SECONDS
-        while time.monotonic() < deadline:
-            for line in self._access_log()[before:]:
-                # A request that the edge refuses while it reads the headers has no path in the log.
-                if line["path"] == path or (line["path"] is None and "unexpected" in line["details"]):
-                    return Outcome("Envoy", str(line["details"]), answer.status)
-            time.sleep(0.02)
+        for line in self._log_after(before):
+            # A request that the edge refuses while it reads the headers has no path in the log.
+            if line["path"] == path or (line["path"] is None and "unexpected" in line["details"]):
+                return Outcome("Envoy", str(line["details"]), answer.status)
         return Outcome(self.product.name, f"{answer.status}", answer.status)
+
+    def _log_after(self, before: int) -> list[dict[str, Any]]:
+        """The edge's access log behind line ``before``, complete: a request sent now stands at its end."""
+        mark = self.path()
+        with self.connect(EDGE, "waf") as connection:
+            connection.exchange(request(mark))
+        wait_until(lambda: any(line["path"] == mark for line in self._access_log()), self)
+        return [line for line in self._access_log()[before:] if line["path"] != mark]
 
     def _access_log(self) -> list[dict[str, Any]]:
         lines = (self.folder / "edge.log").read_text("utf-8", "replace").splitlines()
         return [json.loads(line) for line in lines if re.match(r"\{.*\}$", line)]
 
 
-def admit(manager: dict[str, Any], headers: tuple[str, ...]) -> None:
+def admit(manager: dict[str, Any], headers: tuple[str, ...]) -> tuple[str, ...]:
     """What the guide says about certificate headers of another name: show them to the service, let it remove them.
 
-    SANITIZE where the header is not Envoy's own.
+    Returns those that the shipped file did not know. SANITIZE where the certificate header is not Envoy's own.
     """
     (authz,) = (each["typed_config"] for each in manager["http_filters"] if each["name"] == "envoy.filters.http.ext_authz")
-    admitted = {pattern["exact"] for pattern in authz["allowed_headers"]["patterns"]}
-    authz["allowed_headers"]["patterns"] += [
-        {"exact": header, "ignore_case": True} for header in headers if header not in admitted
-    ]
-    # By their common beginning: Envoy refuses an expression whose RE2 program has more than 100 steps.
-    own = [f"{os.path.commonprefix(group)}[a-z0-9-]*" for group in _by_beginning(headers)]
-    authz["decoder_header_mutation_rules"]["allow_expression"]["regex"] = f"^(x-auth-client-[a-z0-9-]+|{'|'.join(own)})$"
+    patterns, rules = authz["allowed_headers"]["patterns"], authz["decoder_header_mutation_rules"]["allow_expression"]
+    unseen = tuple(header for header in headers if not any(_matches(pattern, header) for pattern in patterns))
+    patterns += [{"exact": header, "ignore_case": True} for header in unseen]
+    fixed = tuple(header for header in headers if not re.fullmatch(rules["regex"], header))
+    if fixed:
+        # By their common beginning: Envoy refuses an expression whose RE2 program has more than 100 steps.
+        beginnings = {f"{os.path.commonprefix([each for each in headers if (each[:6] == 'x-hop-') is hop])}[a-z0-9-]*" for hop in (False, True)}
+        rules["regex"] = f"^(x-auth-client-[a-z0-9-]+|{'|'.join(sorted(beginnings - {'[a-z0-9-]*'}))})$"
     if "x-forwarded-client-cert" not in headers:
         manager["forward_client_cert_details"] = "SANITIZE"
+    return tuple(dict.fromkeys(unseen + fixed))
 
 
-def _by_beginning(headers: tuple[str, ...]) -> list[tuple[str, ...]]:
-    hops = tuple(header for header in headers if header.startswith("x-hop-"))
-    return [group for group in (tuple(header for header in headers if header not in hops), hops) if group]
+def _matches(pattern: dict[str, Any], header: str) -> bool:
+    return header == pattern.get("exact") or header.startswith(pattern.get("prefix", " "))
 
 
 def wait_until(holds: Any, lab: Lab) -> None:

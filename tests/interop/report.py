@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
+    from tests.interop.capture import Captured
     from tests.interop.products import Product
+
+PAGE = Path(__file__).parent / "page.md"
+_SHOWN = 48
 
 
 class Report:
-    """Cells by section, row and product, in the order in which they came."""
+    """Cells by section, row and product, in the order in which they came; and what was captured of each product."""
 
     def __init__(self) -> None:
         self.cells: dict[str, dict[str, dict[str, str]]] = {}
+        self.captured: dict[str, Captured] = {}
         self.skipped: dict[str, str] = {}
 
     def add(self, section: str, row: str, product: str, what: str) -> None:
@@ -25,20 +30,39 @@ class Report:
     def tables(self, products: Iterable[Product]) -> str:
         """Every section as a Markdown table: a row a case, a column a product."""
         names = [product.name for product in products if product.name not in self.skipped]
-        parts = []
+        parts: list[str] = []
         for section, rows in self.cells.items():
             parts += [f"## {section}", "", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
             parts += [f"| {row} | " + " | ".join(cells.get(name, "") for name in names) + " |" for row, cells in rows.items()]
             parts.append("")
         return "\n".join(parts)
 
-    def write(self, path: Path, products: tuple[Product, ...]) -> None:
+    def write(self, path: Path, products: Iterable[Product]) -> None:
         """The page: what was run, and nothing more."""
-        present = [product for product in products if product.name not in self.skipped]
-        intro = (path.parent.parent / "tests/interop/interop.md").read_text("utf-8")
-        versions = "\n".join(
-            f"| {product.name} | {product.title} | {product.version()} | `{product.settings['AUTHZ_SOURCE_FORMAT']}` | "
-            f"{'with chain' if product.sends_chain else 'leaf only'} |"
-            for product in present
+        products = tuple(products)
+        rows = (
+            (product.name, product.title, product.version(), f"`{product.preset.name}`", "with chain" if product.sends_chain else "leaf only")
+            for product in products
         )
-        path.write_text(intro.replace("@PRODUCTS@", versions).replace("@TABLES@", self.tables(present)).rstrip() + "\n", "utf-8")
+        text = PAGE.read_text("utf-8")
+        for mark, table in {
+            "@PRODUCTS@": "\n".join(f"| {' | '.join(row)} |" for row in rows),
+            "@CAPTURED@": "\n".join(self._captured_rows()),
+            "@TABLES@": self.tables(products),
+        }.items():
+            text = text.replace(mark, table)
+        path.write_text(text.rstrip() + "\n", "utf-8")
+
+    def _captured_rows(self) -> Iterable[str]:
+        for name, captured in self.captured.items():
+            without = dict(captured.document["lines_without_certificate"])
+            for header, value in captured.document["lines"]:
+                yield f"| {name} | `{header}` | {_shown(value)} | {_shown(without[header]) if header in without else 'no header'} |"
+
+
+def _shown(value: str) -> str:
+    """A value in a cell: cut, with its white space visible."""
+    if not value:
+        return "empty"
+    cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}… ({len(value)} characters)"
+    return "`" + cut.replace("\t", "⇥").replace("|", "\\|") + "`"

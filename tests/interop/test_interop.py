@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 import pytest
 
 from tests.interop.attacks import ATTACKS, Forger
+from tests.interop.capture import Captured, capture
 from tests.interop.lab import EDGE, PLAIN, TLS, UNMARKED, Outcome
 from tests.interop.pki import HOSTILE
 from tests.interop.wire import NoAnswerError, request, tls_context
@@ -22,6 +24,7 @@ NAMES = "Hostile names in a certificate that the trusted CA issued"
 CONNECTIONS = "Connections"
 
 # What no request may end with: the service or Envoy could not decide.
+RECORD = bool(os.environ.get("INTEROP_RECORD"))
 BROKEN = {"internal_error", "configuration_unavailable", "ext_authz_error", "ext_authz_invalid"}
 
 
@@ -95,20 +98,20 @@ def test_recognised_with_intermediates_in_the_bundle(lab_with_intermediates, cer
     assert outcome.sha256 == certificates.sha256(client), outcome
 
 
-def test_resumed_session(lab, harmless, cell, names):
+def test_resumed_session(lab, harmless, report, product, names):
     """A resumed TLS session: the same client or a named refusal."""
     context = tls_context(lab.pki, "intermediate")
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # its tickets are there when the handshake ends
-    outcomes = []
     session = None
     for _ in range(2):
         path = lab.path()
         with lab.connect(TLS, "intermediate", context=context, session=session) as connection:
-            outcomes.append(lab.outcome(connection.exchange(request(path)), path))
+            outcome = lab.outcome(connection.exchange(request(path)), path)
             session, resumed = connection.socket.session, connection.socket.session_reused
 
-    cell(RECOGNITION, "intermediate, resumed TLS 1.2 session" if resumed else "intermediate, session not resumed", outcomes[1], names)
-    harmless(outcomes[1], "intermediate")
+    note = "" if resumed else " (not resumed)"
+    report.add(RECOGNITION, "intermediate, second connection of a TLS 1.2 session", product.name, words(outcome, names) + note)
+    harmless(outcome, "intermediate")
 
 
 @pytest.mark.parametrize(("door", "client"), [(TLS, None), (PLAIN, None), (TLS, "stranger")])
@@ -201,3 +204,39 @@ def test_pipelined(lab, forger, harmless, cell, names):
     cell(CONNECTIONS, "pipelined, the second forged", Outcome("answers", " · ".join(words(each, names) for each in outcomes)))
     for outcome in outcomes:
         harmless(outcome, "mallory")
+
+
+def test_captured(recording, product, report, certificates):
+    """What reaches the service is, byte for byte, what the fixtures of the decoders' tests hold."""
+    if product.hop_headers:
+        pytest.skip("the certificate is written as without the further proof of the hop")
+    captured = capture(recording, product, certificates.fixed)
+    report.captured[product.name] = captured
+
+    if RECORD:
+        captured.write()
+    assert captured.content == Captured.read(product.name).content
+
+
+def test_signature_of_another_request(recording, lab, product, certificates, cell, names):
+    """A signature that was read on the way is good for its request, once."""
+    if "x-hop-signature" not in product.hop_headers:
+        pytest.skip("no signature")
+    recording.recorder.seen.clear()
+    path = recording.path()
+    with recording.connect(TLS, "fixed") as connection:
+        connection.exchange(request(path))
+    ((*_, seen),) = (recording.recorder.seen,)
+    lines = [name.encode() + b": " + value for name, value in seen if name in product.headers]
+
+    outcomes = []
+    for where in ("/another", path, path):
+        with lab.connect(EDGE, "waf") as connection:
+            outcomes.append(lab.outcome(connection.exchange(request(where, *lines)), where))
+
+    cell(DOORS, "control: a signature for another path", outcomes[0], names)
+    cell(DOORS, "control: the signature for its path", outcomes[1], names)
+    cell(DOORS, "control: the same signature again", outcomes[2], names)
+    assert outcomes[0].reason == "hop_signature_mismatch"
+    assert outcomes[1].sha256 == certificates.sha256("fixed")
+    assert outcomes[2].reason == "hop_signature_replayed"
