@@ -89,7 +89,11 @@ def _trailer(forger: Forger) -> bytes:
 
 
 def _identity(value: str) -> Lines:
-    return (f"x-auth-client-sha256: {value}".encode(), b"X-Auth-Client-Name: CN=victim,O=Acme", b"x_auth_client_name: CN=victim,O=Acme")
+    return (
+        f"x-auth-client-sha256: {value}".encode(),
+        b"X-Auth-Client-Name: CN=victim,O=Acme",
+        b"x_auth_client_name: CN=victim,O=Acme",
+    )
 
 
 ATTACKS = (
@@ -104,7 +108,7 @@ ATTACKS = (
     Attack("space before the colon", lambda f: (f.line(f.product.header + " "),)),
     Attack("bare line feed in another header", lambda f: (b"X-Note: a\n" + f.line(),)),
     Attack("with verify results and names", lambda f: (f.line(), *_siblings(f))),
-    Attack("verify results and names alone", lambda f: _siblings(f)),
+    Attack("verify results and names alone", _siblings),
     Attack("proof of the hop", lambda f: (f.line(), *_proofs())),
     Attack("Connection names the proof of the hop", lambda f: (b"Connection: close, x-hop-secret, x-hop-signature", f.line())),
     Attack("every known header", _everywhere),
@@ -119,8 +123,8 @@ ATTACKS = (
         lambda f: (b"Connection: close, " + ", ".join(f.product.preset.chain_headers or ("x-chain",)).encode(), *f.all_lines()),
     ),
     Attack("Connection names the verify result", lambda f: (b"Connection: close, " + ", ".join(_names(f)).encode(), f.line())),
-    Attack("forged identity headers", lambda f: _identity("0" * 64)),
-    Attack("Connection names identity headers", lambda f: (b"Connection: close, x-auth-client-sha256, x-auth-client-name",)),
+    Attack("forged identity headers", lambda _: _identity("0" * 64)),
+    Attack("Connection names identity headers", lambda _: (b"Connection: close, x-auth-client-sha256, x-auth-client-name",)),
     Attack("X-Forwarded-For and Forwarded", lambda f: (b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1", f.line())),
     Attack(
         "in a trailer",
@@ -130,7 +134,7 @@ ATTACKS = (
     ),
     Attack(
         "hidden in a body (CL and TE)",
-        lambda f: (b"Content-Length: 4", b"Transfer-Encoding: chunked"),
+        lambda _: (b"Content-Length: 4", b"Transfer-Encoding: chunked"),
         "POST",
         lambda f: b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: app.example.org\r\n" + f.line() + b"\r\n\r\n",
     ),

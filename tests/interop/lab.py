@@ -54,6 +54,14 @@ class Outcome:
         return self.headers.get("x-auth-client-sha256", "")
 
 
+class NotStartedError(RuntimeError):
+    """A part of a lab ended (``status``) or was not ready in time."""
+
+    def __init__(self, lab: Lab, part: str, status: int | None = None) -> None:
+        how = f"ended with {status}" if status is not None else f"not ready in {_START_SECONDS:g} s"
+        super().__init__(f"{lab.product.name}: {part} {how}\n{lab.logs()}")
+
+
 class Lab:
     """The running set-up; a context manager that ends what it started."""
 
@@ -115,7 +123,7 @@ class Lab:
         self.admitted = admit(listener["filter_chains"][0]["filters"][0]["typed_config"], self.product.headers)
         config["static_resources"]["listeners"].append(_backdoor(config, self.ports[UNMARKED]))
         (self.folder / "edge.yaml").write_text(yaml.safe_dump(config), "utf-8")
-        options = "--disable-hot-restart --concurrency 1 --log-level warning --file-flush-interval-msec 20".split()
+        options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "--file-flush-interval-msec", "20"]
         return [str(find_envoy()), "-c", str(self.folder / "edge.yaml"), *options]
 
     def _product(self) -> list[str]:
@@ -139,12 +147,17 @@ class Lab:
         environment |= {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment | (settings or {}), start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment | (settings or {}),
+                start_new_session=True,
             )
         self._stack.callback(_end, process)
         wait_until(lambda: process.poll() is not None or _is_open(self.ports[port]), self)
         if process.poll() is not None:
-            raise RuntimeError(f"{name} ended with {process.returncode}\n{self.logs()}")
+            raise NotStartedError(self, name, process.returncode)
 
     def logs(self) -> str:
         """The end of every process's log."""
@@ -212,12 +225,20 @@ def admit(manager: dict[str, Any], headers: tuple[str, ...]) -> tuple[str, ...]:
     patterns += [{"exact": header, "ignore_case": True} for header in unseen]
     fixed = tuple(header for header in headers if not re.fullmatch(rules["regex"], header))
     if fixed:
-        # By their common beginning: Envoy refuses an expression whose RE2 program has more than 100 steps.
-        beginnings = {f"{os.path.commonprefix([each for each in headers if (each[:6] == 'x-hop-') is hop])}[a-z0-9-]*" for hop in (False, True)}
-        rules["regex"] = f"^(x-auth-client-[a-z0-9-]+|{'|'.join(sorted(beginnings - {'[a-z0-9-]*'}))})$"
+        # By their common beginnings: Envoy refuses an expression whose RE2 program has more than 100 steps.
+        hop = [header for header in headers if header.startswith("x-hop-")]
+        groups = [group for group in (hop, [header for header in headers if header not in hop]) if group]
+        names = "|".join(f"{_beginning(group)}[a-z0-9-]*" for group in groups)
+        rules["regex"] = f"^(x-auth-client-[a-z0-9-]+|{names})$"
     if "x-forwarded-client-cert" not in headers:
         manager["forward_client_cert_details"] = "SANITIZE"
     return tuple(dict.fromkeys(unseen + fixed))
+
+
+def _beginning(names: list[str]) -> str:
+    """What all names begin with: what the alphabetically first and last begin with."""
+    first, last = min(names), max(names)
+    return next((first[:index] for index, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), first)
 
 
 def _matches(pattern: dict[str, Any], header: str) -> bool:
@@ -232,7 +253,7 @@ def wait_until(holds: Any, lab: Lab) -> None:
             if holds():
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"{lab.product.name}: not ready in {_START_SECONDS:g} s\n{lab.logs()}")
+    raise NotStartedError(lab, "a part")
 
 
 def _is_open(port: int) -> bool:

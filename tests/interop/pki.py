@@ -114,7 +114,7 @@ def hostile_names(victim: Issued) -> dict[str, dict[str, tuple[str, ...]]]:
 
 def fixed_client() -> Issued:
     """Root -> intermediate -> client; the client's base64 holds ``+``, ``/`` and ``=``."""
-    root, middle = _fixed_authorities()
+    _, middle = _fixed_authorities()
     key = _fixed_key(3)
     return Issued(
         _fixed_certificate("CN=captured,O=Acme Widgets Ltd", key, middle, names=("spiffe://example.org/captured",), serial=3),

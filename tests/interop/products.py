@@ -42,11 +42,12 @@ Values = dict[str, str]
 
 @dataclass(frozen=True)
 class Product:
-    """One row. ``settings`` is how authz-server is told to read it, with a preset; ``encode`` writes the certificate header
-    and ``encode_chain`` the chain headers for the forger.
+    """One row.
 
-    ``values`` are for the template, ``secrets`` files with a secret that it and authz-server share. ``hop_headers`` carry a
-    further proof of the hop. ``versions`` are command lines whose outputs hold the versions.
+    ``settings`` is how authz-server is told to read it, with a preset; ``encode`` writes the certificate header and
+    ``encode_chain`` the chain headers for the forger. ``values`` are for the template, ``secrets`` files with a secret that it
+    and authz-server share. ``hop_headers`` carry a further proof of the hop. ``versions`` are command lines whose outputs hold
+    the versions.
     """
 
     name: str
@@ -154,7 +155,7 @@ def _pem(der: bytes) -> str:
 
 
 def url_pem(chain: Chain) -> str:
-    """nginx ``$ssl_client_escaped_cert``."""
+    """What nginx writes as ``$ssl_client_escaped_cert``."""
     return quote(_pem(chain[0]), safe="")
 
 
@@ -196,7 +197,7 @@ _NGINX = ("@BINARY@", "-c", "@FOLDER@/nginx.conf", "-p", "@FOLDER@", "-e", "stde
 _NGINX_VALUES = {"VARIABLE": "$ssl_client_escaped_cert", "MODULES": "", "WAF": "", "USER": getpass.getuser()}
 _HAPROXY = ("@BINARY@", "-db", "-f", "@FOLDER@/haproxy.cfg")
 _ENVOY = ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "error")
-_SECRET = "interop-secret-that-only-the-proxy-has"
+_SHARED = "interop-secret-that-only-the-proxy-has"
 
 PRODUCTS = (
     Product(
@@ -230,8 +231,8 @@ PRODUCTS = (
         (("@BINARY@", "-v"),),
         url_pem,
         {"AUTHZ_SOURCE_PRESET": "nginx", "AUTHZ_HOP_SECRET_FILES": "@FOLDER@/secret"},
-        values=_NGINX_VALUES | {"HOP": f'proxy_set_header X-Hop-Secret "{_SECRET}";'},
-        secrets={"secret": _SECRET},
+        values=_NGINX_VALUES | {"HOP": f'proxy_set_header X-Hop-Secret "{_SHARED}";'},
+        secrets={"secret": _SHARED},
         hop_headers=("x-hop-secret",),
     ),
     Product(
@@ -280,9 +281,9 @@ PRODUCTS = (
             '  http-request set-var-fmt(txn.text) "authz-hop-v1\\n%[var(txn.time)]\\n%[var(txn.nonce)]\\n%[method]\\n'
             '%[req.hdr(host)]\\n%[pathq]\\n%[ssl_c_der,base64]\\n%[ssl_c_chain_der,base64]"\n'
             "  http-request set-header X-Hop-Signature "
-            f"t=%[var(txn.time)],n=%[var(txn.nonce)],mac=%[var(txn.text),hmac(sha256,{base64.b64encode(_SECRET.encode()).decode()}),hex,lower]"
+            f"t=%[var(txn.time)],n=%[var(txn.nonce)],mac=%[var(txn.text),hmac(sha256,{base64.b64encode(_SHARED.encode()).decode()}),hex,lower]"
         },
-        secrets={"hmac.key": _SECRET},
+        secrets={"hmac.key": _SHARED},
         hop_headers=("x-hop-signature",),
     ),
     Product(

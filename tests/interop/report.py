@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page.md"
 _SHOWN = 48
+_FORWARDS = {True: "certificate and chain", False: "certificate only"}
 
 
 class Report:
@@ -41,7 +42,13 @@ class Report:
         """The page: what was run, and nothing more."""
         products = tuple(products)
         rows = (
-            (product.name, product.title, product.version(), f"`{product.preset.name}`", "with chain" if product.sends_chain else "leaf only")
+            (
+                product.name,
+                product.title,
+                product.version(),
+                f"`{product.preset.name}`",
+                _FORWARDS[product.sends_chain],
+            )
             for product in products
         )
         text = PAGE.read_text("utf-8")
@@ -57,7 +64,8 @@ class Report:
         for name, captured in self.captured.items():
             without = dict(captured.document["lines_without_certificate"])
             for header, value in captured.document["lines"]:
-                yield f"| {name} | `{header}` | {_shown(value)} | {_shown(without[header]) if header in without else 'no header'} |"
+                absent = _shown(without[header]) if header in without else "no header"
+                yield f"| {name} | `{header}` | {_shown(value)} | {absent} |"
 
 
 def _shown(value: str) -> str:

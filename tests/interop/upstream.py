@@ -10,12 +10,12 @@ from tests.interop.wire import read_chunks
 
 
 class _Application(_Echo):
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the base class asks for this name
         """Write down whom this request is said to come from, then answer."""
         self.server.identities.append(self.headers.get("x-auth-client-sha256", ""))
         super().do_GET()
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the base class asks for this name
         """Read the body, then answer as for GET."""
         if "chunked" in self.headers.get("transfer-encoding", ""):
             read_chunks(self.rfile)

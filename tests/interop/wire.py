@@ -18,6 +18,9 @@ _SECONDS = 10.0
 class NoAnswerError(Exception):
     """The other side refused the handshake or closed the connection instead of answering; the text names how."""
 
+    def __init__(self, how: str = "closed without an answer") -> None:
+        super().__init__(how)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -82,12 +85,12 @@ class Connection:
         except (ssl.SSLError, ConnectionError) as error:
             raise NoAnswerError(_words(error)) from error
         except TimeoutError as error:
-            raise NoAnswerError("no answer in time") from error
+            raise NoAnswerError(_words(error)) from error
 
     def _receive(self) -> Answer:
         start = self._file.readline()
         if not start:
-            raise NoAnswerError("closed without an answer")
+            raise NoAnswerError
         status = int(start.split(b" ", 2)[1])
         headers = []
         while (line := self._file.readline().rstrip(b"\r\n")) != b"":
