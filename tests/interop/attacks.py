@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.interop import products
+from tests.interop.wire2 import fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.interop.products import Product
+    from tests.interop.wire2 import Fields
 
 Lines = tuple[bytes, ...]
 
@@ -95,6 +97,58 @@ def _identity(value: str) -> Lines:
         b"x_auth_client_name: CN=victim,O=Acme",
     )
 
+
+@dataclass(frozen=True)
+class Attack2:
+    """One way to forge over HTTP/2. ``head`` are the request's fields for a path."""
+
+    title: str
+    head: Callable[[Forger, str], Fields]
+    body: Callable[[Forger], bytes] = lambda _forger: b""
+    trailer: Callable[[Forger], Fields] = lambda _forger: ()
+
+
+def _pair(forger: Forger) -> tuple[bytes, bytes]:
+    return forger.product.header.encode(), forger.product.encode(forger.victim).encode()
+
+
+def _replaced(head: Fields, name: bytes, value: bytes) -> Fields:
+    return tuple((each, value if each == name else old) for each, old in head)
+
+
+def _smuggled(forger: Forger) -> bytes:
+    return b"GET /smuggled HTTP/1.1\r\nHost: app.example.org\r\n" + forger.line() + b"\r\n\r\n"
+
+
+ATTACKS2 = (
+    Attack2("exact name", lambda f, path: fields(path, _pair(f))),
+    Attack2("upper-case name", lambda f, path: fields(path, (_pair(f)[0].upper(), _pair(f)[1]))),
+    Attack2("one underscore", lambda f, path: fields(path, (_pair(f)[0].replace(b"-", b"_", 1), _pair(f)[1]))),
+    Attack2("twice", lambda f, path: fields(path, _pair(f), _pair(f))),
+    Attack2("name with a space behind", lambda f, path: fields(path, (_pair(f)[0] + b" ", _pair(f)[1]))),
+    Attack2("name with a colon behind", lambda f, path: fields(path, (_pair(f)[0] + b":", _pair(f)[1]))),
+    Attack2("CR LF in another value", lambda f, path: fields(path, (b"x-note", b"a\r\n" + f.line()))),
+    Attack2("LF in another value", lambda f, path: fields(path, (b"x-note", b"a\n" + f.line()))),
+    Attack2("CR LF in another name", lambda f, path: fields(path, (b"x-note: a\r\n" + _pair(f)[0], _pair(f)[1]))),
+    Attack2("NUL in the name", lambda f, path: fields(path, (_pair(f)[0] + b"\0", _pair(f)[1]))),
+    Attack2("CR LF in :path", lambda f, path: fields(path + " HTTP/1.1\r\n" + f.line().decode() + "\r\nx-note: ")),
+    Attack2("CR LF in :method", lambda f, path: fields(path, method=b"GET / HTTP/1.1\r\n" + f.line() + b"\r\nx-note: ")),
+    Attack2("CR LF in :authority", lambda f, path: _replaced(fields(path), b":authority", b"app.example.org\r\n" + f.line())),
+    Attack2("connection names the header", lambda f, path: fields(path, (b"connection", _pair(f)[0]), _pair(f))),
+    Attack2("header before the pseudo-headers", lambda f, path: (_pair(f), *fields(path))),
+    Attack2("second :path", lambda f, path: (*fields(path, _pair(f)), (b":path", b"/other"))),
+    Attack2(
+        "transfer-encoding and a request in the body",
+        lambda _, path: fields(path, (b"transfer-encoding", b"chunked"), method=b"POST"),
+        lambda f: b"0\r\n\r\n" + _smuggled(f),
+    ),
+    Attack2(
+        "content-length 0 and a request in the body",
+        lambda _, path: fields(path, (b"content-length", b"0"), method=b"POST"),
+        _smuggled,
+    ),
+    Attack2("in a trailer", lambda _, path: fields(path, method=b"POST"), lambda _: b"hi", lambda f: (_pair(f),)),
+)
 
 ATTACKS = (
     Attack("exact name", lambda f: (f.line(),)),

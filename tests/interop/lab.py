@@ -19,15 +19,18 @@ import yaml
 
 from authz_server.demo.envoys import find_envoy, free_port, localized
 from authz_server.demo.stage import _backdoor
+from tests.interop import wire2
 from tests.interop.pki import HOST
 from tests.interop.products import filled
 from tests.interop.recorder import Recorder
 from tests.interop.wire import Answer, Connection, NoAnswerError, request, tls_context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.interop.products import Product
+    from tests.interop.wire2 import Fields
 
 _START_SECONDS = 20.0
 ROOTS, INTERMEDIATES = "clients-ca.crt", "clients-and-intermediates.crt"
@@ -186,6 +189,15 @@ class Lab:
                 return self.outcome(answer, path, before)
         except NoAnswerError as error:
             return Outcome("TLS", "refused") if door in {TLS, EDGE} else Outcome(self.product.name, str(error))
+
+    def send2(self, client: str | None, head: Callable[[str], Fields], body: bytes = b"", trailer: Fields = ()) -> Outcome:
+        """One request over HTTP/2 to the product's TLS door; ``head`` makes its fields for a path."""
+        path, before = self.path(), len(self._access_log())
+        try:
+            answer = wire2.exchange(self.ports[TLS], tls_context(self.pki, client), head(path), body, trailer)
+            return self.outcome(answer, path, before)
+        except NoAnswerError as error:
+            return Outcome(self.product.name, str(error))
 
     def outcome(self, answer: Answer, path: str, before: int = 0) -> Outcome:
         """Who answered, and in which words; ``before``: how many lines the edge's log had when the request was sent."""

@@ -138,6 +138,10 @@ def envoy_waf(**hcm: Any) -> Callable[[Values], dict[str, str]]:
         config = waf_configuration(Path(values["PKI"]), int(values["TLS_PORT"]), int(values["EDGE_PORT"]))
         (listener,) = config["static_resources"]["listeners"]
         listener["filter_chains"][0]["filters"][0]["typed_config"] |= hcm
+        listener["filter_chains"][0]["transport_socket"]["typed_config"]["common_tls_context"]["alpn_protocols"] = [
+            "h2",
+            "http/1.1",
+        ]
         plain = copy.deepcopy(listener) | {"name": "plain"}
         plain["address"]["socket_address"]["port_value"] = int(values["PLAIN_PORT"])
         del plain["filter_chains"][0]["transport_socket"]

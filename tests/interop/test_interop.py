@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from tests.interop.attacks import ATTACKS, Forger
+from tests.interop.attacks import ATTACKS, ATTACKS2, Forger
 from tests.interop.capture import Captured, capture
 from tests.interop.lab import EDGE, PLAIN, TLS, UNMARKED, Outcome
 from tests.interop.pki import HOSTILE
@@ -18,6 +18,10 @@ FORGERS = {
     None: "Forged headers, no certificate",
     "mallory": "Forged headers beside the forger's own certificate",
     PLAIN: "Forged headers over plain HTTP",
+}
+FORGERS2 = {
+    None: "Forged over HTTP/2, no certificate",
+    "mallory": "Forged over HTTP/2 beside the forger's own certificate",
 }
 DOORS = "Past the product"
 NAMES = "Hostile names in a certificate that the trusted CA issued"
@@ -136,6 +140,16 @@ def test_forged_header(lab, forger, harmless, cell, names, posture, attack):
     outcome = lab.send(door, client, *attack.lines(forger), method=attack.method, body=attack.body(forger))
 
     cell(FORGERS[posture], attack.title, outcome, names)
+    harmless(outcome, client)
+
+
+@pytest.mark.parametrize("attack", ATTACKS2, ids=lambda attack: attack.title)
+@pytest.mark.parametrize("client", FORGERS2)
+def test_forged_field_of_http2(lab, forger, harmless, cell, names, client, attack):
+    """Over HTTP/2 a client can write what HTTP/1.1 cannot hold: the outcome is a named refusal or his own identity."""
+    outcome = lab.send2(client, lambda path: attack.head(forger, path), attack.body(forger), attack.trailer(forger))
+
+    cell(FORGERS2[client], attack.title, outcome, names)
     harmless(outcome, client)
 
 
