@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter, config):
 def pytest_sessionfinish(session, exitstatus):
     report = session.config.stash[REPORT]
     ran = {product for rows in report.cells.values() for cells in rows.values() for product in cells}
-    if RECORD and exitstatus == 0 and ran == {product.name for product in PRODUCTS}:
+    if RECORD and exitstatus == 0 and ran >= {product.name for product in PRODUCTS}:
         report.write(ROOT / "docs/interop.md", PRODUCTS)
 
 

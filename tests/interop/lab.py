@@ -138,6 +138,8 @@ class Lab:
             "HOST": HOST,
             "HEADER": self.product.header,
             "HOP": "",
+            "SET": "set-header",
+            "INSECURE": "false",
             **{f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
             **self.product.values,
         }

@@ -137,7 +137,7 @@ def envoy_waf(**hcm: Any) -> Callable[[Values], dict[str, str]]:
     def render(values: Values) -> dict[str, str]:
         config = waf_configuration(Path(values["PKI"]), int(values["TLS_PORT"]), int(values["EDGE_PORT"]))
         (listener,) = config["static_resources"]["listeners"]
-        listener["filter_chains"][0]["filters"][0]["typed_config"] |= hcm
+        listener["filter_chains"][0]["filters"][0]["typed_config"] |= {"delayed_close_timeout": "0.05s"} | hcm
         listener["filter_chains"][0]["transport_socket"]["typed_config"]["common_tls_context"]["alpn_protocols"] = [
             "h2",
             "http/1.1",
@@ -198,7 +198,20 @@ def xfcc_json(chain: Chain) -> str:
 _DETAILS = {"subject": True, "cert": True, "chain": True, "uri": True, "dns": True}
 
 _NGINX = ("@BINARY@", "-c", "@FOLDER@/nginx.conf", "-p", "@FOLDER@", "-e", "stderr", "-g", "daemon off;")
-_NGINX_VALUES = {"VARIABLE": "$ssl_client_escaped_cert", "MODULES": "", "WAF": "", "USER": getpass.getuser()}
+_NGINX_SIBLINGS = (
+    "proxy_set_header X-SSL-Client-Verify $ssl_client_verify;\n"
+    "proxy_set_header X-SSL-Client-Subject-DN $ssl_client_s_dn;\n"
+    "proxy_set_header X-SSL-Client-Issuer-DN $ssl_client_i_dn;\n"
+    "proxy_set_header X-SSL-Client-Serial $ssl_client_serial;\n"
+    "proxy_set_header X-SSL-Client-Fingerprint $ssl_client_fingerprint;\n"
+)
+_NGINX_VALUES = {
+    "SIBLINGS": _NGINX_SIBLINGS,
+    "FORWARD": "proxy_set_header @HEADER@ $ssl_client_escaped_cert;",
+    "MODULES": "",
+    "WAF": "",
+    "USER": getpass.getuser(),
+}
 _HAPROXY = ("@BINARY@", "-db", "-f", "@FOLDER@/haproxy.cfg")
 _ENVOY = ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "error")
 _SHARED = "interop-secret-that-only-the-proxy-has"
@@ -224,7 +237,7 @@ PRODUCTS = (
         (("@BINARY@", "-v"),),
         spaced_pem,
         {"AUTHZ_SOURCE_PRESET": "nginx-legacy"},
-        values=_NGINX_VALUES | {"VARIABLE": "$ssl_client_cert"},
+        values=_NGINX_VALUES | {"FORWARD": "proxy_set_header @HEADER@ $ssl_client_cert;"},
     ),
     Product(
         "nginx-secret",

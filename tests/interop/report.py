@@ -30,9 +30,11 @@ class Report:
 
     def tables(self, products: Iterable[Product]) -> str:
         """Every section as a Markdown table: a row a case, a column a product."""
-        names = [product.name for product in products if product.name not in self.skipped]
+        present = [product.name for product in products if product.name not in self.skipped]
         parts: list[str] = []
         for section, rows in self.cells.items():
+            columns = dict.fromkeys(column for cells in rows.values() for column in cells)
+            names = present if set(columns) <= set(present) else list(columns)
             parts += [f"## {section}", "", "| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
             parts += [f"| {row} | " + " | ".join(cells.get(name, "") for name in names) + " |" for row, cells in rows.items()]
             parts.append("")
