@@ -82,6 +82,8 @@ def _proofs() -> Lines:
     """Proofs of the hop as somebody would make them up."""
     return (
         b"X-Hop-Secret: interop-secret-that-nobody-ever-had",
+        b'Signature-Input: proxy=("@method" "x-ssl-client-cert");created=1700000000;keyid="interop"',
+        b"Signature: proxy=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:",
         b"X-Hop-Signature: t=1700000000,n=0123456789abcdef,mac=" + b"0" * 64,
     )
 
@@ -164,7 +166,10 @@ ATTACKS = (
     Attack("with verify results and names", lambda f: (f.line(), *_siblings(f))),
     Attack("verify results and names alone", _siblings),
     Attack("proof of the hop", lambda f: (f.line(), *_proofs())),
-    Attack("Connection names the proof of the hop", lambda f: (b"Connection: close, x-hop-secret, x-hop-signature", f.line())),
+    Attack(
+        "Connection names the proof of the hop",
+        lambda f: (b"Connection: close, x-hop-secret, x-hop-signature, signature", f.line()),
+    ),
     Attack("every known header", _everywhere),
     Attack("victim before own, with comma", lambda f: (f.line(value=f"{f.product.encode(f.victim)},{f.product.encode(f.own)}"),)),
     Attack("open quote before the appended", lambda f: (f.line(value=f'{f.product.encode(f.victim)},By=a;Subject="'),)),

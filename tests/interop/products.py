@@ -216,6 +216,31 @@ _HAPROXY = ("@BINARY@", "-db", "-f", "@FOLDER@/haproxy.cfg")
 _ENVOY = ("@BINARY@", "-c", "@FOLDER@/envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "error")
 _SHARED = "interop-secret-that-only-the-proxy-has"
 
+_KEY = base64.b64encode(_SHARED.encode()).decode()
+
+# The text of authz_server/hop/mac.py, line by line.
+_MAC = (
+    "http-request set-var(txn.time) date\n"
+    "  http-request set-var(txn.nonce) uuid\n"
+    '  http-request set-var-fmt(txn.text) "authz-hop-v1\\n%[var(txn.time)]\\n%[var(txn.nonce)]\\n%[method]\\n%[req.hdr(host)]\\n'
+    '%[pathq]\\n%[req.hdr(x-ssl-client-cert)]\\n%[req.hdr(x-ssl-client-cert-chain)]"\n'
+    "  http-request set-header X-Hop-Signature "
+    f"t=%[var(txn.time)],n=%[var(txn.nonce)],mac=%[var(txn.text),hmac(sha256,{_KEY}),hex,lower]"
+)
+
+# The signature base of RFC 9421 §2.5, line by line.
+_MESSAGE_SIGNATURE = (
+    r'http-request set-var-fmt(txn.params) "(\"@method\" \"@authority\" \"@path\" \"x-ssl-client-cert\" '
+    r'\"x-ssl-client-cert-chain\");created=%[date];nonce=\"%[uuid]\";keyid=\"interop\";alg=\"hmac-sha256\""'
+    "\n"
+    r'  http-request set-var-fmt(txn.base) "\"@method\": %[method]\n\"@authority\": %[req.hdr(host)]\n\"@path\": %[path]\n'
+    r"\"x-ssl-client-cert\": %[req.hdr(x-ssl-client-cert)]\n\"x-ssl-client-cert-chain\": %[req.hdr(x-ssl-client-cert-chain)]\n"
+    r'\"@signature-params\": %[var(txn.params)]"'
+    "\n"
+    "  http-request set-header Signature-Input proxy=%[var(txn.params)]\n"
+    f"  http-request set-header Signature proxy=:%[var(txn.base),hmac(sha256,{_KEY}),base64]:"
+)
+
 PRODUCTS = (
     Product(
         "nginx",
@@ -291,17 +316,24 @@ PRODUCTS = (
         {"AUTHZ_SOURCE_PRESET": "haproxy", "AUTHZ_HOP_HMAC_KEY_FILES": "@FOLDER@/hmac.key"},
         concatenated,
         sends_chain=True,
-        values={
-            # The text that is signed, line by line: see docs on AUTHZ_HOP_HMAC_KEY_FILES.
-            "HOP": "http-request set-var(txn.time) date\n"
-            "  http-request set-var(txn.nonce) uuid\n"
-            '  http-request set-var-fmt(txn.text) "authz-hop-v1\\n%[var(txn.time)]\\n%[var(txn.nonce)]\\n%[method]\\n'
-            '%[req.hdr(host)]\\n%[pathq]\\n%[ssl_c_der,base64]\\n%[ssl_c_chain_der,base64]"\n'
-            "  http-request set-header X-Hop-Signature "
-            f"t=%[var(txn.time)],n=%[var(txn.nonce)],mac=%[var(txn.text),hmac(sha256,{base64.b64encode(_SHARED.encode()).decode()}),hex,lower]"
-        },
+        values={"HOP": _MAC},
         secrets={"hmac.key": _SHARED},
         hop_headers=("x-hop-signature",),
+    ),
+    Product(
+        "haproxy-rfc9421",
+        "HAProxy with an HTTP Message Signature (RFC 9421, `hmac-sha256`) beside its certificate",
+        on_path("haproxy"),
+        templates("haproxy.cfg"),
+        _HAPROXY,
+        (("@BINARY@", "-v"),),
+        base64_der,
+        {"AUTHZ_SOURCE_PRESET": "haproxy", "AUTHZ_HOP_SIGNATURE_SECRETS": "interop=@FOLDER@/signature.key"},
+        concatenated,
+        sends_chain=True,
+        values={"HOP": _MESSAGE_SIGNATURE},
+        secrets={"signature.key": _SHARED},
+        hop_headers=("signature-input", "signature"),
     ),
     Product(
         "apache",
