@@ -230,10 +230,12 @@ _MAC = (
 
 # The signature base of RFC 9421 §2.5, line by line.
 _MESSAGE_SIGNATURE = (
-    r'http-request set-var-fmt(txn.params) "(\"@method\" \"@authority\" \"@path\" \"x-ssl-client-cert\" '
+    # §2.2.3: lower case, without the default port.
+    "http-request set-var(txn.authority) req.hdr(host),lower,regsub(:443$,)\n"
+    r'  http-request set-var-fmt(txn.params) "(\"@method\" \"@authority\" \"@path\" \"x-ssl-client-cert\" '
     r'\"x-ssl-client-cert-chain\");created=%[date];nonce=\"%[uuid]\";keyid=\"interop\";alg=\"hmac-sha256\""'
     "\n"
-    r'  http-request set-var-fmt(txn.base) "\"@method\": %[method]\n\"@authority\": %[req.hdr(host)]\n\"@path\": %[path]\n'
+    r'  http-request set-var-fmt(txn.base) "\"@method\": %[method]\n\"@authority\": %[var(txn.authority)]\n\"@path\": %[path]\n'
     r"\"x-ssl-client-cert\": %[req.hdr(x-ssl-client-cert)]\n\"x-ssl-client-cert-chain\": %[req.hdr(x-ssl-client-cert-chain)]\n"
     r'\"@signature-params\": %[var(txn.params)]"'
     "\n"
