@@ -139,6 +139,8 @@ class Lab:
             "HEADER": self.product.header,
             "HOP": "",
             "SET": "set-header",
+            "LENIENCY": "",
+            "CONNECTION": "",
             "INSECURE": "false",
             **{f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
             **self.product.values,

@@ -8,13 +8,14 @@ a captured header changes only when a product changes.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from authz_server.demo.pki import Authority, Issued, key_usage, make_key
 
@@ -59,6 +60,7 @@ class Certificates:
             "long": three.issue("CN=long,O=Acme", uris=("spiffe://example.org/long",)),
             "victim": self.clients.issue("CN=victim,O=Acme", uris=("spiffe://example.org/victim",)),
             "mallory": self.clients.issue("CN=mallory,O=Acme", uris=("spiffe://example.org/mallory",)),
+            "revoked": self.clients.issue("CN=revoked,O=Acme", uris=("spiffe://example.org/revoked",)),
             "stranger": other.issue("CN=victim,O=Acme", uris=("spiffe://example.org/victim",)),
             "fixed": self.fixed,
             "waf": hop.issue("CN=waf", uris=("spiffe://lab/waf",)),
@@ -77,6 +79,18 @@ class Certificates:
             b"".join(each.certificate_pem for each in (*roots, one, two, three))
         )
         (folder / "hop-ca.crt").write_bytes(hop.certificate_pem)
+
+        (folder / "clients.crl").write_bytes(self._revocation_list())
+
+    def _revocation_list(self) -> bytes:
+        """PEM, for products that look at it; authz-server is not told."""
+        hour = timedelta(hours=1)
+        now = datetime.now(UTC)
+        entry = x509.RevokedCertificateBuilder().serial_number(self.issued["revoked"].certificate.serial_number)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.clients.certificate.subject)
+        builder = builder.last_update(now - hour).next_update(now + 24 * hour)
+        builder = builder.add_revoked_certificate(entry.revocation_date(now - hour).build())
+        return builder.sign(self.clients.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def _hostile(self, *, uris: tuple[str, ...] = (), dns: tuple[str, ...] = ()) -> Issued:
         return self.clients.issue("CN=mallory,O=Acme", uris=uris, dns=dns)

@@ -15,6 +15,7 @@ from tests.interop.attacks import Forger
 from tests.interop.lab import TLS, Lab
 from tests.interop.products import PRODUCTS, Product, envoy_waf
 
+REVOKED = "A client whom the product itself refused"
 SECTION = "Careless configurations of the product"
 ROWS = {product.name: product for product in PRODUCTS}
 
@@ -82,3 +83,34 @@ def test_careless_configuration(careless, certificates, upstream, report, tmp_pa
     for column, outcome, what in zip(("no certificate", "own certificate"), outcomes, seen, strict=True):
         report.add(SECTION, careless.title, column, f"**{what}**" if outcome.by == "application" else f"`{what}`")
     assert seen == [careless.nobody, careless.mallory]
+
+
+# HAProxy lets clients in whose certificate it refused, and says so in the verify result.
+LENIENT = {"LENIENCY": "crl-file @PKI@/clients.crl crt-ignore-err all"}
+
+
+@pytest.mark.parametrize(
+    ("title", "values", "expected"),
+    [
+        ("HAProxy: `crt-ignore-err all` with a CRL", LENIENT, ["proxy_verification_failed", "revoked"]),
+        (
+            "the same with `http-request del-header Connection`",
+            LENIENT | {"CONNECTION": "http-request del-header Connection"},
+            ["proxy_verification_failed", "proxy_verification_failed"],
+        ),
+    ],
+)
+def test_verify_result_that_the_client_removes(title, values, expected, certificates, upstream, report, tmp_path_factory):
+    """HAProxy passes a client's Connection header on, and Envoy removes what it names: a verify result too."""
+    product = _with("haproxy", **values)
+    if product.find() is None:
+        pytest.skip("haproxy: not installed (tests/interop/install.sh)")
+    with Lab(product, tmp_path_factory.mktemp("careless"), certificates.folder, upstream.port).start() as lab:
+        ways = {"as it is": (), "with `Connection: x-ssl-client-verify`": (b"Connection: close, x-ssl-client-verify",)}
+        outcomes = {column: lab.send(TLS, "revoked", *lines) for column, lines in ways.items()}
+
+    names = {certificates.sha256("revoked"): "revoked"}
+    seen = [names.get(outcome.sha256, outcome.reason) for outcome in outcomes.values()]
+    for (column, outcome), what in zip(outcomes.items(), seen, strict=True):
+        report.add(REVOKED, title, column, f"**{what}**" if outcome.by == "application" else f"`{what}`")
+    assert seen == expected
