@@ -325,7 +325,7 @@ def test_a_misspelt_preset_is_guessed():
 
 
 def test_variables_are_upper_case():
-    """Another spelling is no setting: which of the two would win?"""
+    """Another spelling of a variable is no setting: nobody could tell which of the two wins."""
     found, problems = read_settings(environment({}) | {"AUTHZ_Hop_Principals": "other"})
     assert found is None
     assert [problem.name for problem in problems] == ["AUTHZ_Hop_Principals"]
