@@ -410,8 +410,12 @@ def test_a_parameter_twice(parameters):
 
 def test_sizes():
     """Headers and lists of components are bounded before anything is built from them."""
-    long = with_headers(signed(), ("signature-input", b"a" * 8193))
-    assert refusal(long, proof()) == (MALFORMED, {"size": 8193, "limit": 8192})
+    long = with_headers(signed(), ("signature-input", b"a" * 4097))
+    assert refusal(long, proof()) == (MALFORMED, {"size": 4097, "limit": 4096})
+    others = ", ".join(f"a{number}=()" for number in range(8))
+    crowd = with_client(signed(parameters=TAGGED), others, "a=::")
+    facts = {"header": "signature-input", "signatures": 9, "limit": 8}
+    assert refusal(crowd, proof(tag="waf")) == (MALFORMED, facts)
     many = tuple(f'"x-{number}"' for number in range(27))
     assert refusal(signed(components=COMPONENTS + many), proof()) == (MALFORMED, {"parameters": [], "components": 33})
 
