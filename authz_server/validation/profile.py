@@ -33,6 +33,8 @@ MAX_RSA_BITS = 8192
 MIN_RSA_EXPONENT = 65537
 MAX_RSA_EXPONENT = 2**32
 
+_SERIAL_LIMIT = 2 ** (20 * 8 - 1)
+
 _E = TypeVar("_E", bound=x509.ExtensionType)
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _SUPPORTED_CONSTRAINTS = (x509.DNSName, x509.IPAddress, x509.RFC822Name)
@@ -53,7 +55,8 @@ def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> None:
     """
     try:
         _check_validity(leaf.x509, now)
-        if leaf.x509.serial_number <= 0:  # RFC 5280 §4.1.2.2
+        # RFC 5280 §4.1.2.2: positive, at most 20 octets, of which the first bit is the sign.
+        if not 0 < leaf.x509.serial_number < _SERIAL_LIMIT:
             raise Rejection(Reason.CERTIFICATE_MALFORMED, serial=f"{leaf.x509.serial_number:x}")
         extensions = leaf.x509.extensions
         _check_not_ca(extensions)
