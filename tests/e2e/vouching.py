@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authz_server.model import ForwardedRequest
     from tests.e2e.wire import Headers
 
-SHARED_SECRET = "shared-secret-of-32-bytes-or-more"  # noqa: S105 - a throwaway one
+SHARED_SECRET = "shared-secret-of-32-bytes-or-more"
 _BY = "ed25519"
 _DERIVED = ('"@method"', '"@authority"', '"@path"', '"@query"')
 
