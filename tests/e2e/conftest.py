@@ -21,6 +21,8 @@ from tests.e2e.versions import envoy_binary, wanted_versions
 DOORS = {(row.door, row.house) for row in ROWS} | {
     ("edge", ABSENT),
     ("edge", "anybody"),
+    ("edge", "hmac"),
+    ("sources-plaintext", "sources"),
     ("grpc-upstream", "xfcc"),
     ("grpc-upstream", ABSENT),
 }
