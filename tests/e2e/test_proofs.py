@@ -6,10 +6,11 @@ import secrets
 
 import pytest
 
-from tests.e2e import http2
+from tests.e2e import http2, sites
 from tests.e2e.certificates import ALICE
-from tests.e2e.refusals import good
-from tests.e2e.vouching import by_mac, by_secret, by_signature
+from tests.e2e.doors import PKI
+from tests.e2e.refusals import by_nginx, good
+from tests.e2e.vouching import NGINX, by_mac, by_secret, by_signature
 from tests.e2e.wire import exchange, hop_tls, request_bytes
 
 # House -> how the WAF proves itself to it.
@@ -126,3 +127,36 @@ def test_a_second_line(ask, pki, house):
 
     for headers in ((*own, *waf), (*waf, *own)):
         assert ask(house, headers).reason == "header_duplicated"
+
+
+@each_proof
+def test_no_log_shows_the_proof(ask, edge, pki, house):
+    """Neither decision lines nor the service's log hold a proof, good or bad."""
+    sent = [PROVE[house](good(pki)), (*good(pki), *((name, secrets.token_hex(20)) for name in PROOF_HEADERS))]
+    for headers in sent:
+        ask(house, headers)
+
+    values = [value for headers in sent for name, value in headers if name in PROOF_HEADERS]
+    assert not [value for value in values if value in edge.houses[house].written]
+
+
+@pytest.mark.parametrize("name", sites.NAMES)
+def test_every_shipped_configuration(binary, pki, upstream, tmp_path, name):
+    """Through each shipped Envoy nginx can prove itself in every way at once, and the upstream sees nothing of it."""
+    settings = {
+        "AUTHZ_SOURCE_FORMAT": "",
+        "AUTHZ_SOURCE_PRESET": "nginx",
+        "AUTHZ_HOP_SECRET_FILES": PKI + "hop-secret",
+        "AUTHZ_HOP_HMAC_KEY_FILES": PKI + "hop-hmac.key",
+        "AUTHZ_HOP_SIGNATURE_KEYS": f"waf={PKI}hop-signature.pem",
+    }
+    headers = by_secret(by_nginx(("x-ssl-client-verify", "SUCCESS"), ("x-ssl-client-subject-dn", "CN=alice"))(pki))
+    headers = by_signature(by_mac(headers, covered=NGINX), covered=NGINX)
+
+    with sites.site(name, binary, pki, upstream.port, tmp_path, **settings) as site:
+        answer, again = site.ask(headers), site.ask(headers)
+
+    assert answer.identity()["x-auth-client-name"] == ALICE
+    assert not {each for each, _ in headers} & dict(answer.upstream_headers).keys()
+    assert_not_shown(answer, headers)
+    assert again.reason == "hop_replayed"
