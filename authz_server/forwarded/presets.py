@@ -187,7 +187,8 @@ _ROWS = (
         Evidence.RUN,
         "https://httpd.apache.org/docs/current/mod/mod_headers.html#header",
         _UNVERIFIED,
-        f"`(null)` stands for no certificate; {_SET_REPLACES}; `optional_no_ca` gives `GENEROUS`, which is refused here",
+        f"`(null)` stands for no certificate; {_SET_REPLACES}; `optional_no_ca` gives `GENEROUS`, which is "
+        "refused here; a client can name a header in `Connection` and Apache drops it",
         chain_headers=tuple(f"x-ssl-client-cert-chain-{number}" for number in range(6)),
         siblings=(
             _verified("x-ssl-client-verify", "SUCCESS"),
@@ -206,7 +207,8 @@ _ROWS = (
         "https://docs.haproxy.org/2.8/configuration.html#7.3.4-ssl_c_der",
         _UNVERIFIED,
         "`ssl_c_verify` is 0 without a certificate as well; a chain beyond `tune.bufsize` loses certificates silently, and is "
-        "absent on resumed sessions; `add-header` keeps a client's own line, `set-header` replaces it",
+        "absent on resumed sessions; `add-header` keeps a client's own line, `set-header` replaces it; a client can name a header in "
+        "`Connection` and HAProxy drops it: delete `Connection` first, or require the verify result",
         chain_headers=("x-ssl-client-cert-chain",),
         chain_format=Format.BASE64_DER_CONCAT,
         siblings=(
