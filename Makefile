@@ -86,7 +86,8 @@ fuzz: $(FUZZ)/.installed
 $(FUZZ)/.installed: requirements/fuzz.lock
 	$(PYTHON) -m venv --clear $(FUZZ)
 	@$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary atheris -r requirements/fuzz.lock || { \
-	  echo "make fuzz: no atheris for $$($(PYTHON) --version); it has wheels for few, 3.11 is one: make fuzz PYTHON=python3.11" >&2; \
+	  echo "make fuzz: atheris could not be installed for $$($(PYTHON) --version), see above. It has wheels for few Pythons;" \
+	  "3.11 is one: make fuzz PYTHON=python3.11" >&2; \
 	  exit 1; }
 	@touch $@
 

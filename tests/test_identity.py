@@ -306,6 +306,15 @@ def test_subject_that_is_no_text():
     assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # cryptography says so too
+def test_empty_common_name():
+    """A common name of no characters is a malformed name, not one that is missing."""
+    empty = altered(client(), root(), {SUBJECT: text_subject(0x0C, b"")})
+    with pytest.raises(Rejection) as refused:
+        identify(verify_path(PresentedChain(empty, ()), bundle(), Profile(), NOW), NameKind.SHA256)
+    assert refused.value.reason is Reason.IDENTITY_INVALID
+
+
 def test_bmp_string():
     """A BMPString is read as the text that it is, and its hidden characters are seen."""
 

@@ -2,8 +2,9 @@ r"""The text of a distinguished name (RFC 4514, RFC 2253) -> what a certificate'
 
     name  = rdn *( "," rdn )        rdn = pair *( "+" pair )        pair = type "=" ( "#" DER in hex / text )
 
-OpenSSL's RFC 2253 form (nginx, HAProxy) escapes bytes outside ASCII as ``\C3\BC`` and writes a type that it has no name for
-as ``1.2.3.4=#…``; Apache leaves UTF-8 as it is; Go and Java write ``#…`` for every type that RFC 4514 §3 does not list.
+OpenSSL's RFC 2253 form (nginx, Apache, HAProxy) escapes bytes outside ASCII as ``\C3\BC`` and writes a type that it has no
+name for as ``1.2.3.4=#…``; Go and Java leave UTF-8 as it is and write ``#…`` for nearly every type beyond RFC 4514 §3. Go's
+``pkix.Name`` regroups a name by type before it writes it, so its text agrees only where the certificate has that order.
 ``x509.Name.from_rfc4514_string`` reads that DER as if it were the text, knows nine types, and refuses an empty common name.
 Refused: ``/CN=…`` (OpenSSL's one-line form does not escape), quoted values (RFC 2253 §4, of LDAPv2) and types without a
 row below.

@@ -21,8 +21,9 @@ SHARED_SECRET = "shared-secret-of-32-bytes-or-more"
 _BY = "ed25519"
 _DERIVED = ('"@method"', '"@authority"', '"@path"', '"@query"')
 
-# What a WAF that forwards XFCC signs of the headers.
+# What a WAF signs of the headers: the certificate's, and its own verdict.
 XFCC = ("x-forwarded-client-cert",)
+NGINX = ("x-ssl-client-cert", "x-ssl-client-verify")
 
 
 def write_keys(folder: Path) -> None:

@@ -24,7 +24,7 @@ CN, ORG, COUNTRY = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.COUNT
 ODD = 'Müller, "Söhne" + <Co>; x=y\\z'
 PRIVATE = x509.ObjectIdentifier("1.2.3.4")
 
-# As OpenSSL 3.0 prints them (`-nameopt RFC2253`, and with `-esc_msb` as Apache does), Go's `pkix.Name.String`, Java's
+# As OpenSSL 3.0 prints them (`-nameopt RFC2253`, what nginx and Apache call), Go's `pkix.Name.String`, Java's
 # `X500Principal.getName`.
 WRITTEN = [
     ("CN=alice,O=Acme,C=DE", name([(COUNTRY, "DE")], [(ORG, "Acme")], [(CN, "alice")])),
@@ -37,7 +37,7 @@ WRITTEN = [
     ("2.5.4.3=alice", name([(CN, "alice")])),
     # OpenSSL
     (r"O=M\C3\BCller\, \"S\C3\B6hne\" \+ \<Co\>\; x=y\\z", name([(ORG, ODD)])),
-    (r"O=Müller\, \"Söhne\" \+ \<Co\>\; x=y\\z", name([(ORG, ODD)])),  # Apache
+    (r"O=Müller\, \"Söhne\" \+ \<Co\>\; x=y\\z", name([(ORG, ODD)])),  # Go, and OpenSSL with `-esc_msb`
     (
         r"emailAddress=a@b.de+CN=\#a b\ +serialNumber=\ 01",
         name([(CN, "#a b "), (NameOID.EMAIL_ADDRESS, "a@b.de"), (NameOID.SERIAL_NUMBER, " 01")]),

@@ -5,6 +5,7 @@ An input is one byte, which picks a way in, and the value; ``NUL NUL`` in it beg
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 from envoy.config.core.v3 import base_pb2
@@ -49,7 +50,10 @@ CHAINS_OF_KINDS = (
 
 
 def hold(data: bytes) -> None:
-    """Fail if anything else than a value or our own refusal comes of ``data``, or a value that is not read back."""
+    """Fail if anything else than a value or our own refusal comes of ``data``, or a value that is not read back.
+
+    And whatever other decoder reads the value must find the same client in it, or a wrong setting changes who that is.
+    """
     which, value = (data[0] if data else 0) % (CHECK + 1), data[1:]
     if which == CHECK:
         _decide(value)
@@ -69,6 +73,9 @@ def _decode(where: Source, value: bytes, *chain: bytes) -> None:
     again = decode_chain(source(where.format), written(where.format, ders).encode())
     expected = found if where.format in CHAINS else PresentedChain(found.leaf, ())
     assert again == expected
+    for other in (each for each in SOURCES if each.format is not where.format):
+        with contextlib.suppress(Rejection):
+            assert decode_chain(other, value).leaf == found.leaf, other
 
 
 def _name(value: bytes) -> None:
