@@ -59,6 +59,7 @@ HOUSES: dict[str, dict[str, str]] = {
         "AUTHZ_SOURCES": json.dumps(
             {
                 "nginx": {"preset": "nginx"},
+                "nginx-required": {"preset": "nginx", "siblings": ["verified!:x-ssl-client-verify=SUCCESS"]},
                 "nginx-signed": {"preset": "nginx", "hops": ["signing"]},
                 "openshift": {"preset": "openshift-router"},
                 "partners": {"preset": "rfc9440", "trust_bundle_file": PKI + "partners-ca.crt", "hops": ["appliance"]},
@@ -115,7 +116,7 @@ def _sources(listener: Config) -> None:
     manager(listener)["route_config"]["virtual_hosts"].append(partners)
     context_extensions(partners)["source"] = "partners"
     asking = anywhere["typed_per_filter_config"]
-    for name in ("nginx", "nginx-signed", "openshift", "unknown"):
+    for name in ("nginx", "nginx-required", "nginx-signed", "openshift", "unknown"):
         route = {"match": {"prefix": f"/{name}"}, "route": {"cluster": "app"}, "typed_per_filter_config": copy.deepcopy(asking)}
         # Only the source: the mark of the hop comes from the virtual host.
         context_extensions(route).clear()

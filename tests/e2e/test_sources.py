@@ -125,12 +125,15 @@ def test_a_denial_by_a_sibling_does_not_show_it(ask, pki, name):
 
 
 @pytest.mark.parametrize("verdict", ["SUCCESS", "FAILED:certificate revoked"])
-def test_a_verdict_dropped_on_the_way(ask, pki, verdict):
-    """A client that calls the verdict a connection option (RFC 9110 §7.6.1) has Envoy drop it, and the signature miss it."""
+@pytest.mark.parametrize(
+    ("source", "reason"), [("nginx-signed", "hop_signature_mismatch"), ("nginx-required", "sibling_missing")]
+)
+def test_a_verdict_dropped_on_the_way(ask, pki, source, reason, verdict):
+    """A client that calls the verdict a connection option (RFC 9110 §7.6.1) has Envoy drop it: it is signed or required."""
     headers = (("x-ssl-client-cert", percent_pem(pki.alice)), ("x-ssl-client-verify", verdict))
 
-    def signed():
-        return by_signature(headers, "GET /nginx-signed/orders", NGINX)
+    def proven():
+        return by_signature(headers, f"GET /{source}/orders", NGINX)
 
-    assert ask("nginx-signed", signed()).status == (200 if verdict == "SUCCESS" else 401)
-    assert ask("nginx-signed", signed(), options="close, x-ssl-client-verify").reason == "hop_signature_mismatch"
+    assert ask(source, proven()).status == (200 if verdict == "SUCCESS" else 401)
+    assert ask(source, proven(), options="close, x-ssl-client-verify").reason == reason
