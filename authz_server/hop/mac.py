@@ -7,9 +7,10 @@ Made for proxies that can compute an HMAC but no RFC 9421 signature (HAProxy, ng
 with Unix seconds, 16 to 128 characters of ``A-Za-z0-9_-``, and HMAC-SHA-256 (RFC 2104) in 64 lower-case hex digits over the
 lines, joined with one LF and none at the end:
 
-    authz-hop-v1 | TIMESTAMP | NONCE | method | authority | path with query | each certificate header's value, in order
+    authz-hop-v1 | TIMESTAMP | NONCE | method | authority | path with query | each signed header's value, in order
 
-A certificate header that was not sent counts as an empty line. No HTTP value holds a LF, so no two requests have the same
+The signed headers are the certificate header, those of its chain, and those in which the proxy says whether it accepted
+the certificate. One that was not sent counts as an empty line. No value may hold a LF, so no two requests have the same
 text. Unlike a shared secret, what is seen once cannot be used for another request.
 """
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from authz_server.hop.proof import sole_line
+from authz_server.hop.replay import Use
 from authz_server.reasons import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _HEADER = re.compile(rb"t=([0-9]{1,12}),n=([A-Za-z0-9_-]{16,128}),mac=([0-9a-f]{
 
 @dataclass(frozen=True, slots=True)
 class MacProof:
-    """``header`` must hold a fresh, unused HMAC by one of ``keys`` over the request and ``covered`` (certificate headers).
+    """``header`` must hold a fresh, unused HMAC by one of ``keys`` over the request and ``covered`` (headers).
 
     Establishes that somebody with the key vouched for this certificate in this request. Does NOT cover the body or other
     headers.
@@ -54,8 +56,8 @@ class MacProof:
         """The header with the HMAC."""
         return (self.header,)
 
-    def verify(self, request: ForwardedRequest, now: datetime) -> None:
-        """Raise ``Rejection`` unless the HMAC is right (1), fresh (2) and was not used before (3)."""
+    def verify(self, request: ForwardedRequest, now: datetime) -> Use:
+        """Raise ``Rejection`` unless the HMAC is right (1) and fresh (2); it may be used once."""
         presented = sole_line(request, self.header)
         if not presented:
             raise Rejection(Reason.HOP_SIGNATURE_MISSING, header=self.header)
@@ -64,17 +66,23 @@ class MacProof:
             raise Rejection(Reason.HOP_SIGNATURE_MALFORMED, header=self.header)
         timestamp, nonce, mac = matched.groups()
         text = signed_text(request, self.covered, timestamp, nonce)
-        if not sum([hmac.compare_digest(mac_of(key, text).encode(), mac) for key in self.keys]):  # 1
+        # The time does not depend on which key matches.
+        signers = [key for key in self.keys if hmac.compare_digest(mac_of(key, text).encode(), mac)]  # 1
+        if not signers:
             raise Rejection(Reason.HOP_SIGNATURE_MISMATCH, header=self.header)
         until = self.freshness.verify(int(timestamp), now)  # 2
-        self.memory.remember(self.kind, nonce.decode(), request.stream_id, until=until, now=now)  # 3
+        # Nonces belong to the key, not to the hop: one key may prove several hops and sources, a message only one request.
+        scope = f"{self.kind}:{hashlib.sha256(signers[0]).hexdigest()}"
+        return Use(self.memory, scope, nonce.decode(), until)
 
 
 def signed_text(request: ForwardedRequest, covered: tuple[str, ...], timestamp: bytes, nonce: bytes) -> bytes:
-    """The text that is signed for ``request``."""
+    """The text that is signed for ``request``; raises ``Rejection`` if a value could be taken for two."""
     values = [sole_line(request, header) or b"" for header in covered]
-    line = [request.method.encode(), request.host.encode(), request.path.encode()]
-    return b"\n".join([_VERSION, timestamp, nonce, *line, *values])
+    lines = [request.method.encode(), request.host.encode(), request.path.encode(), *values]
+    if any(b"\n" in line for line in lines):
+        raise Rejection(Reason.HOP_SIGNATURE_MISMATCH, detail="a line feed within a signed value")
+    return b"\n".join([_VERSION, timestamp, nonce, *lines])
 
 
 def mac_of(key: bytes, text: bytes) -> str:

@@ -42,16 +42,20 @@ class HopPolicy:
 def prove_hop(request: ForwardedRequest, hops: tuple[HopPolicy, ...], now: datetime) -> ProvenHop:
     """Prove that ``request`` came through one of ``hops``; raises ``Rejection`` of the one that came furthest.
 
-    Establishes that the request was sent, or vouched for, by a configured proxy. Does NOT establish that the proxy removed
-    a client's own certificate header: that is the proxy's configuration.
+    A message that proves one request is spent when all proofs of its hop hold, and not before: what another proof refuses
+    must not use it up. Establishes that the request was sent, or vouched for, by a configured proxy. Does NOT establish that
+    the proxy removed a client's own certificate header: that is the proxy's configuration.
     """
     refusals: list[tuple[int, Rejection]] = []
     for hop in hops:
         passed = 0
+        uses = []
         try:
             for proof in hop.proofs:
-                proof.verify(request, now)
+                uses.append(proof.verify(request, now))
                 passed += 1
+            for use in filter(None, uses):
+                use.spend(request.stream_id, now)
             return ProvenHop(hop.name, tuple(proof.kind for proof in hop.proofs) or ("unsafe-unproven",))
         except Rejection as refusal:
             refusals.append((passed, Rejection(refusal.reason, **{**refusal.facts, "hop": hop.name})))

@@ -9,6 +9,7 @@ from authz_server.reasons import Reason, Rejection
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authz_server.hop.replay import Use
     from authz_server.model import ForwardedRequest
 
 
@@ -21,8 +22,11 @@ class Proof(Protocol):
     def headers(self) -> tuple[str, ...]:
         """The headers (lower case) that carry the proof; none of them goes on to the upstream."""
 
-    def verify(self, request: ForwardedRequest, now: datetime) -> None:
-        """Raise ``Rejection`` unless ``request`` gives the proof at ``now`` (aware, UTC)."""
+    def verify(self, request: ForwardedRequest, now: datetime) -> Use | None:
+        """Raise ``Rejection`` unless ``request`` gives the proof at ``now`` (aware, UTC).
+
+        Returns the use of a message that proves one request only; it is spent when every other proof of the hop holds.
+        """
 
 
 def sole_line(request: ForwardedRequest, header: str) -> bytes | None:

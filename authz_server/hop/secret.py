@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from authz_server.model import ForwardedRequest
 
-# 128 bits in hexadecimal digits: short secrets are guessed.
-MIN_SECRET_BYTES = 32
-
 
 @dataclass(frozen=True, slots=True)
 class SecretProof:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from authz_server.access import AllowList, parse_pattern
 from authz_server.decision import Ingress, Snapshot
+from authz_server.forwarded import Check
 from authz_server.hop import (
     Freshness,
     HopPolicy,
@@ -56,11 +56,11 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
     problems: list[Problem] = []
     bundles = Bundles(now, problems)
     keys = load_hop_keys(settings.hops, problems)
-    hops = _Hops(settings, keys, memory or ReplayMemory(), problems)
+    hops = _Hops(settings, keys, ReplayMemory() if memory is None else memory, problems)
     ways: dict[str, tuple[Source, tuple[HopPolicy, ...], tuple[Certificate, ...]]] = {}
     for name, each in settings.sources.items():
         source = each.source(name)
-        ways[name] = (source, hops.of(each, source.certificate_headers), bundles.load(*_bundle(settings, name, each)))
+        ways[name] = (source, hops.of(each, signed_headers(source)), bundles.load(*_bundle(settings, name, each)))
     patterns = _each("AUTHZ_ALLOW", parse_pattern, settings.allow, problems)
     if problems:
         return Loaded(None, tuple(dict.fromkeys(problems)), settings.warnings)
@@ -79,6 +79,15 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
     return Loaded(snapshot, (), (*settings.warnings, *expiring))
 
 
+def signed_headers(source: Source) -> tuple[str, ...]:
+    """What an HMAC or signature must cover: the certificate headers, and the proxy's word on whether it accepted it.
+
+    Other siblings only repeat what the certificate says.
+    """
+    verdicts = (sibling.header for sibling in source.siblings if sibling.check is Check.VERIFIED)
+    return (*source.certificate_headers, *verdicts)
+
+
 def _bundle(settings: Settings, name: str, source: SourceSettings) -> tuple[str, Path]:
     """The setting that names the bundle of a source, and its file."""
     if source.trust_bundle_file is not None:
@@ -95,24 +104,24 @@ def _revision(settings: Settings, contents: Iterable[bytes]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Hops:
-    """Makes the hops of a source: its certificate headers are what signatures must cover."""
+    """Makes the hops of a source: its headers are what signatures must cover."""
 
     settings: Settings
     keys: HopKeys
     memory: ReplayMemory
     problems: list[Problem]
 
-    def of(self, source: SourceSettings, certificate_headers: tuple[str, ...]) -> tuple[HopPolicy, ...]:
+    def of(self, source: SourceSettings, signed: tuple[str, ...]) -> tuple[HopPolicy, ...]:
         """The hops by which requests of ``source`` may come."""
         if self.settings.unsafe_no_hop_proof:
             return (HopPolicy("unproven", (), unsafe_unproven=True),)
         return tuple(
-            HopPolicy(hop.name or name, tuple(self._proofs(name, hop, certificate_headers)))
+            HopPolicy(hop.name or name, tuple(self._proofs(name, hop, signed)))
             for name, hop in self.settings.hops.items()
             if not source.hops or name in source.hops
         )
 
-    def _proofs(self, name: str, hop: HopSettings, certificate_headers: tuple[str, ...]) -> list[Proof]:
+    def _proofs(self, name: str, hop: HopSettings, signed: tuple[str, ...]) -> list[Proof]:
         freshness = Freshness(timedelta(seconds=hop.max_age_seconds), timedelta(seconds=hop.clock_skew_seconds))
         proofs: list[Proof] = []
         if hop.principals:
@@ -122,12 +131,12 @@ class _Hops:
         if hop.secret_files:
             proofs.append(SecretProof(hop.secret_header, self.keys.secrets[name]))
         if hop.hmac_key_files:
-            proofs.append(MacProof(hop.hmac_header, self.keys.mac_keys[name], certificate_headers, freshness, self.memory))
+            proofs.append(MacProof(hop.hmac_header, self.keys.mac_keys[name], signed, freshness, self.memory))
         if hop.signature_keys or hop.signature_secrets:
             proofs.append(
                 SignatureProof(
                     self.keys.signature_keys[name],
-                    certificate_headers,
+                    signed,
                     hop.signature_components,
                     freshness,
                     self.memory,
@@ -161,7 +170,7 @@ def _pin(text: str) -> str:
     except ValueError:
         try:
             digest = base64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and text beyond ASCII raises the plain one
             digest = b""
     if len(digest) != _SHA256_BYTES:
         msg = f"{text!r}: expected a SHA-256, 64 hexadecimal digits or base64"

@@ -38,6 +38,7 @@ class CheckService:
         """Answer one CheckRequest."""
         decision_id = os.urandom(16).hex()
         started = time.perf_counter()
+        request = None
         try:
             now = self._clock()
             snapshot = self._store.current
@@ -46,18 +47,18 @@ class CheckService:
             self._observe(decision, decision_id, request, snapshot, now, started)
         except Exception:  # noqa: BLE001 - the one place that catches everything, and it denies
             _log.exception("decision %s failed", decision_id)
-            return self._failure(decision_id, started)
+            return self._failure(decision_id, request, started)
         return response
 
-    def _failure(self, decision_id: str, started: float) -> Any:
+    def _failure(self, decision_id: str, request: ForwardedRequest | None, started: float) -> Any:
         """Deny because of our own fault, and say so where that is still possible."""
         decision = Deny(Reason.INTERNAL_ERROR, {})
         try:
             # The clock that was handed in may be what failed.
-            self._observe(decision, decision_id, None, None, datetime.now(UTC), started)
+            self._observe(decision, decision_id, request, None, datetime.now(UTC), started)
         except (OSError, ValueError):  # the sink of decision lines is broken or closed: the count and our own log remain
             self._metrics.count(outcome(decision).lower(), decision.reason.value, time.perf_counter() - started)
-        return check_response(decision, decision_id, is_grpc=False)
+        return check_response(decision, decision_id, is_grpc=is_grpc(request))
 
     def _observe(  # noqa: PLR0913, PLR0917 - the parts of a record
         self,

@@ -31,10 +31,27 @@ def listed(value: Any) -> Any:
 def some(value: Any) -> Any:
     """A list that was written down must hold something: an empty proof or pin would silently not be asked for."""
     values = listed(value)
-    if isinstance(value, str) and not values:
-        msg = "is set but empty; unset it"
+    if not values or (isinstance(values, list) and "" in values):
+        msg = "is set but empty, or holds an empty text; unset it"
         raise ValueError(msg)
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice: of two values for one setting the last would win, silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        """The mapping; raises ``yaml.YAMLError`` if a key stands there twice."""
+        keys = [str(key.value) for key, _ in node.value]
+        if len(set(keys)) < len(keys):
+            msg = "a key stands there twice"
+            raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_yaml(text: str) -> Any:
+    """Parse YAML, of which JSON is a part; raises ``yaml.YAMLError``."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from the safe loader
 
 
 def mapping(value: Any) -> Any:
@@ -42,7 +59,7 @@ def mapping(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return yaml.safe_load(value)
+        return load_yaml(value)
     except yaml.YAMLError as error:
         msg = f"not YAML or JSON: {error}"
         raise ValueError(msg) from error

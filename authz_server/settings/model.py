@@ -117,10 +117,17 @@ class Settings(BaseModel):
             bool(proven) and self.unsafe_no_hop_proof,
             "AUTHZ_UNSAFE_NO_HOP_PROOF: contradicts the proofs that are configured; unset it",
         )
+        called = [hop.name or name for name, hop in self.hops.items()]
         for name, hop in self.hops.items():
+            yield called.count(hop.name or name) > 1, f"{variable('hops', name, 'name')}: two hops are called so in logs"
             yield bool(proven) and not hop.has_proof, f"{variable('hops', name, 'principals')}: this hop asks for no proof"
             for is_wrong, field_name, message in hop.contradictions():
                 yield is_wrong, f"{variable('hops', name, field_name)}: {message}"
+            # Injected headers are set before consumed ones are removed.
+            yield (
+                any(header.startswith(self.header_prefix) for header in hop.headers),
+                "AUTHZ_HEADER_PREFIX: a header that proves the hop begins with it too; choose another prefix",
+            )
 
     def _source_contradictions(self) -> Iterator[tuple[bool, str]]:
         yield not self.sources, "AUTHZ_SOURCE_PRESET: name the product in front, or set AUTHZ_SOURCE_FORMAT"
@@ -141,6 +148,8 @@ class Settings(BaseModel):
                 any(header.startswith(self.header_prefix) for header in headers),
                 "AUTHZ_HEADER_PREFIX: the certificate header begins with it too; choose another prefix",
             )
+            shared = sorted({header for hop in self.hops.values() for header in hop.headers} & set(headers))
+            yield bool(shared), f"{variable('sources', name, 'header')}: {', '.join(shared)} proves a hop already"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -149,7 +158,12 @@ class Settings(BaseModel):
             "AUTHZ_UNSAFE_NO_HOP_PROOF": self.unsafe_no_hop_proof,
             "AUTHZ_UNSAFE_PLAINTEXT_LISTEN": self.unsafe_plaintext_listen,
         }
-        return tuple(f"{name} is set: {_DANGERS[name]}" for name, is_set in unsafe.items() if is_set)
+        hops = (
+            f"{variable('hops', name, field_name)}: {message}"
+            for name, hop in self.hops.items()
+            for field_name, message in hop.warnings()
+        )
+        return (*(f"{name} is set: {_DANGERS[name]}" for name, is_set in unsafe.items() if is_set), *hops)
 
 
 _DANGERS = {

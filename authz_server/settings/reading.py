@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
+from authz_server.settings.fields import load_yaml
 from authz_server.settings.model import Settings
 from authz_server.settings.names import FLATS, PREFIX, variable
 
@@ -51,7 +52,9 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> di
         field = name.removeprefix(PREFIX).lower()
         if not name.startswith(PREFIX) or name == _CONFIG:
             continue
-        if field in _KNOWN:
+        if name != name.upper():  # another spelling would win or lose against the right one by chance
+            problems.append(Problem(name, "no such setting; variables are written in upper case"))
+        elif field in _KNOWN:
             values[field] = text
         elif field.removesuffix("_file") in _KNOWN and field.endswith("_file"):
             if PREFIX + field.removesuffix("_file").upper() in environ:
@@ -68,7 +71,7 @@ def _from_file(environ: Mapping[str, str], problems: list[Problem]) -> dict[str,
         return {}
     text = _read(_CONFIG, environ[_CONFIG], problems)
     try:
-        values = yaml.safe_load(text or "")
+        values = load_yaml(text or "")
     except yaml.YAMLError as error:
         problems.append(Problem(_CONFIG, f"not YAML: {error}"))
         return {}

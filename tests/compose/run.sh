@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 PULL_SECONDS=300  # for all three images together; without a way to a registry the daemon says so in a few seconds
 
 if [ -z "${COMPOSE_TEST_CONTAINED:-}" ] && ! docker info >/dev/null 2>&1; then
+  [ "$(id -u)" = 0 ] || echo "No Docker daemon answers $(id -un); without one, this starts its own, which takes root" >&2
   needs root docker.io:docker docker.io:dockerd util-linux:unshare util-linux:setpriv
   export COMPOSE_TEST_CONTAINED=1
   exec bash tests/machine/contained.sh bash "$0" "$@"
