@@ -324,8 +324,8 @@ def test_a_misspelt_preset_is_guessed():
     assert problem.message.startswith("did you mean 'nginx'?")
 
 
-def test_variables_are_upper_case():
-    """Another spelling is no setting: which of the two would win?"""
+def test_another_spelling_of_a_variable():
+    """A variable in another case is no setting, since nobody could say which of the two wins."""
     found, problems = read_settings(environment({}) | {"AUTHZ_Hop_Principals": "other"})
     assert found is None
     assert [problem.name for problem in problems] == ["AUTHZ_Hop_Principals"]

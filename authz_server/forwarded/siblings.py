@@ -64,14 +64,18 @@ class Sibling:
 
     @classmethod
     def from_text(cls, text: str) -> Sibling:
-        """Parse ``CHECK:HEADER`` or ``verified:HEADER=VALUE[|VALUE]``; raises ``ValueError`` for anything else."""
+        """Parse ``CHECK:HEADER`` or ``verified:HEADER=VALUE[|VALUE]``; raises ``ValueError`` for anything else.
+
+        ``CHECK!`` requires the header.
+        """
         check, _, rest = text.partition(":")
         header, _, values = rest.partition("=")
-        sibling = cls(header.lower(), Check(check), frozenset(filter(None, values.split("|"))))
+        is_required = check.endswith("!")
+        sibling = cls(header.lower(), Check(check.removesuffix("!")), frozenset(filter(None, values.split("|"))), is_required)
         if not (header.isascii() and _TOKEN.fullmatch(sibling.header)) or (sibling.check is Check.VERIFIED) != bool(
             sibling.expected
         ):
-            msg = f"{text!r}: expected CHECK:HEADER, or verified:HEADER=VALUE"
+            msg = f"{text!r}: expected CHECK:HEADER, or verified:HEADER=VALUE; CHECK! requires the header"
             raise ValueError(msg)
         return sibling
 

@@ -32,7 +32,7 @@ class SourceSettings(BaseModel):
         None,
         description=(
             "headers beside it that must agree and are stripped, instead of the preset's: `CHECK:HEADER` with CHECK one of "
-            f"{names(Check)}; `verified:HEADER=VALUE` names the success value"
+            f"{names(Check)}; `verified:HEADER=VALUE` names the success value, and `CHECK!` requires the header"
         ),
     )
     hops: Texts = Field((), description="the names of the hops that it may come by; by default all of them")

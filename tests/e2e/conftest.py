@@ -21,6 +21,8 @@ from tests.e2e.versions import envoy_binary, wanted_versions
 DOORS = {(row.door, row.house) for row in ROWS} | {
     ("edge", ABSENT),
     ("edge", "anybody"),
+    ("edge", "hmac"),
+    ("sources-plaintext", "sources"),
     ("grpc-upstream", "xfcc"),
     ("grpc-upstream", ABSENT),
 }
@@ -44,8 +46,10 @@ def binary(envoy_version):
 
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory):
-    """The certificates of the whole run."""
-    return Pki(tmp_path_factory.mktemp("pki"))
+    """The certificates of the whole run, and the keys by which the WAF proves itself."""
+    made = Pki(tmp_path_factory.mktemp("pki"))
+    vouching.write_keys(made.folder)
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +71,6 @@ class Edge:
 @pytest.fixture(scope="session")
 def houses(pki, tmp_path_factory):
     """A running authz-server for each house, with the port it listens on."""
-    vouching.write_keys(pki.folder)
     ports = {house: free_port() for house in HOUSES}
     configured = {house: house_settings(pki, f"127.0.0.1:{port}", house) for house, port in ports.items()}
     with authz_servers(tmp_path_factory.mktemp("houses"), configured) as servers:

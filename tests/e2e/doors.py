@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.e2e.certificates import Pki
 
 # Where the certificates and keys are, in the settings of houses.
-_PKI = "PKI/"
+PKI = "PKI/"
 
 # What each house changes of `settings`; what is empty is not set. The service of the house `absent` is never started.
 HOUSES: dict[str, dict[str, str]] = {
@@ -42,34 +42,44 @@ HOUSES: dict[str, dict[str, str]] = {
     "another-pin": {"AUTHZ_HOP_CERTIFICATE_SHA256": "00" * 32},
     "another-network": {"AUTHZ_HOP_NETWORKS": "192.0.2.0/24"},
     "anybody": {"AUTHZ_IDENTITY": "subject", "AUTHZ_ALLOW": "*"},
-    "nginx": {"AUTHZ_SOURCE_FORMAT": "", "AUTHZ_SOURCE_PRESET": "nginx"},
-    "openshift": {"AUTHZ_SOURCE_FORMAT": "", "AUTHZ_SOURCE_PRESET": "openshift-router"},
-    "secret": {"AUTHZ_HOP_SECRET_FILES": _PKI + "hop-secret"},
-    "hmac": {"AUTHZ_HOP_HMAC_KEY_FILES": _PKI + "hop-hmac.key"},
-    "signature": {"AUTHZ_HOP_SIGNATURE_KEYS": f"waf={_PKI}hop-signature.pem"},
+    "secret": {"AUTHZ_HOP_SECRET_FILES": PKI + "hop-secret"},
+    "hmac": {"AUTHZ_HOP_HMAC_KEY_FILES": PKI + "hop-hmac.key"},
+    "signature": {"AUTHZ_HOP_SIGNATURE_KEYS": f"waf={PKI}hop-signature.pem"},
     "sources": {
         "AUTHZ_HOP_PRINCIPALS": "",
         "AUTHZ_HOP_CONTEXT": "",
-        "AUTHZ_HOPS": json.dumps({"waf": {"principals": [WAF]}, "appliance": {"secret_files": [_PKI + "hop-secret"]}}),
+        "AUTHZ_HOPS": json.dumps(
+            {
+                "waf": {"principals": [WAF]},
+                "appliance": {"secret_files": [PKI + "hop-secret"]},
+                "signing": {"signature_keys": [f"waf={PKI}hop-signature.pem"]},
+            }
+        ),
         "AUTHZ_SOURCE_FORMAT": "",
-        "AUTHZ_TRUST_BUNDLE_FILE": "",
         "AUTHZ_SOURCES": json.dumps(
             {
-                "north": {"preset": "nginx", "trust_bundle_file": _PKI + "clients-ca.crt"},
-                "south": {"preset": "rfc9440", "trust_bundle_file": _PKI + "partners-ca.crt", "hops": ["appliance"]},
+                "nginx": {"preset": "nginx"},
+                "nginx-signed": {"preset": "nginx", "hops": ["signing"]},
+                "openshift": {"preset": "openshift-router"},
+                "partners": {"preset": "rfc9440", "trust_bundle_file": PKI + "partners-ca.crt", "hops": ["appliance"]},
             }
         ),
     },
 }
-# The virtual host of the door `sources` whose every route is of the source `south`.
-SOUTH = "south.example.org"
+# The virtual host of the door `sources` whose every route is of the source `partners`.
+PARTNERS = "partners.example.org"
 ABSENT = "absent"
 
 
 def house_settings(pki: Pki, listen: str, house: str) -> dict[str, str]:
     """The settings of a house."""
-    whole = settings(pki, listen) | HOUSES[house]
-    return {name: value.replace(_PKI, f"{pki.folder}/") for name, value in whole.items() if value}
+    return changed(pki, settings(pki, listen), HOUSES[house])
+
+
+def changed(pki: Pki, whole: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Settings with changes as ``HOUSES`` writes them."""
+    whole = {**whole, **changes}
+    return {name: value.replace(PKI, f"{pki.folder}/") for name, value in whole.items() if value}
 
 
 def settings(pki: Pki, listen: str) -> dict[str, str]:
@@ -99,13 +109,13 @@ def _unmarked(listener: Config) -> None:
 
 
 def _sources(listener: Config) -> None:
-    """One source by a route of a host, another by a host of its own; the rest of the first names none."""
+    """Some sources by routes of one host, another by a host of its own; the other routes of the first name none."""
     anywhere = virtual_host(listener)
-    south = copy.deepcopy(anywhere) | {"name": "south", "domains": [SOUTH]}
-    manager(listener)["route_config"]["virtual_hosts"].append(south)
-    context_extensions(south)["source"] = "south"
+    partners = copy.deepcopy(anywhere) | {"name": "partners", "domains": [PARTNERS]}
+    manager(listener)["route_config"]["virtual_hosts"].append(partners)
+    context_extensions(partners)["source"] = "partners"
     asking = anywhere["typed_per_filter_config"]
-    for name in ("north", "unknown"):
+    for name in ("nginx", "nginx-signed", "openshift", "unknown"):
         route = {"match": {"prefix": f"/{name}"}, "route": {"cluster": "app"}, "typed_per_filter_config": copy.deepcopy(asking)}
         # Only the source: the mark of the hop comes from the virtual host.
         context_extensions(route).clear()

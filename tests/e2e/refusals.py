@@ -113,6 +113,11 @@ def good(pki: Pki) -> Headers:
     return (("x-forwarded-client-cert", alices(pki)),)
 
 
+def by_source(reason: Reason, headers: Callable[[Pki], Headers], source: str) -> Row:
+    """A row of one of several sources."""
+    return Row(reason, headers, house="sources", door="sources", line=f"GET /{source}")
+
+
 R = Reason
 ROWS = (
     # Not without a route for tunnels.
@@ -151,7 +156,7 @@ ROWS = (
     Row(R.PERCENT_ENCODING_DOUBLED, by_url_pem(lambda pki: percent_pem(pki.alice).replace("%", "%25")), house="url-pem"),
     Row(R.PEM_MALFORMED, by_url_pem(lambda pki: percent_pem(pki.alice) + "junk"), house="url-pem"),
     Row(R.BASE64_INVALID, by_client_cert(":QUJDR=:"), house="rfc9440"),
-    Row(R.QUOTES_MISSING, by_openshift(("x-ssl-client-verify", "0"), quote=""), house="openshift"),
+    by_source(R.QUOTES_MISSING, by_openshift(("x-ssl-client-verify", "0"), quote=""), "openshift"),
     Row(R.STRUCTURED_FIELD_MALFORMED, by_client_cert("QUJD"), house="rfc9440"),
     Row(R.XFCC_MALFORMED, by_xfcc(lambda pki: alices(pki) + ";")),
     Row(R.XFCC_UNKNOWN_KEY, by_xfcc(lambda pki: alices(pki) + ";Role=admin")),
@@ -163,10 +168,10 @@ ROWS = (
     Row(R.XFCC_INCONSISTENT, by_xfcc(lambda pki: xfcc(pki.alice, Hash="0" * 64))),
     Row(R.CHAIN_WITHOUT_CERTIFICATE, lambda _: (("client-cert-chain", ":AAAA:"),), house="rfc9440"),
     Row(R.CHAIN_TOO_LONG, by_url_pem(lambda pki: percent_pem(*[pki.alice] * 11)), house="url-pem"),
-    Row(R.LEAF_AMBIGUOUS, by_nginx(again=True), house="nginx"),
-    Row(R.PROXY_VERIFICATION_FAILED, by_nginx(("x-ssl-client-verify", "FAILED:certificate has expired")), house="nginx"),
-    Row(R.SIBLING_MISSING, by_openshift(), house="openshift"),
-    Row(R.SIBLING_MISMATCH, by_nginx(("x-ssl-client-serial", "01")), house="nginx"),
+    by_source(R.LEAF_AMBIGUOUS, by_nginx(again=True), "nginx"),
+    by_source(R.PROXY_VERIFICATION_FAILED, by_nginx(("x-ssl-client-verify", "FAILED:certificate has expired")), "nginx"),
+    by_source(R.SIBLING_MISSING, by_openshift(), "openshift"),
+    by_source(R.SIBLING_MISMATCH, by_nginx(("x-ssl-client-serial", "01")), "nginx"),
     Row(R.CERTIFICATE_MALFORMED, by_client_cert(":" + base64.b64encode(b"0\x03junk").decode() + ":"), house="rfc9440"),
     # --- the certificate
     Row(R.CERTIFICATE_EXPIRED, certificate(not_before=NOW - 9 * DAY, not_after=NOW - DAY)),

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from authz_server.model import ForwardedRequest
     from tests.e2e.wire import Headers
 
-SHARED_SECRET = "shared-secret-of-32-bytes-or-more"  # noqa: S105 - a throwaway one
+SHARED_SECRET = "shared-secret-of-32-bytes-or-more"
 _BY = "ed25519"
 _DERIVED = ('"@method"', '"@authority"', '"@path"', '"@query"')
 
-# What a WAF that forwards XFCC signs of the headers.
+# What a WAF signs of the headers: the certificate's, and its own verdict.
 XFCC = ("x-forwarded-client-cert",)
+NGINX = ("x-ssl-client-cert", "x-ssl-client-verify")
 
 
 def write_keys(folder: Path) -> None:

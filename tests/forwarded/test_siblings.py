@@ -213,6 +213,8 @@ def test_name_that_does_not_parse():
         ("verified:x-verify=a=b", Sibling("x-verify", Check.VERIFIED, frozenset({"a=b"}))),
         ("subject:ssl-client-subject-dn", Sibling("ssl-client-subject-dn", Check.SUBJECT)),
         ("strip:$wsis", Sibling("$wsis", Check.STRIP)),
+        ("verified!:x-verify=0", Sibling("x-verify", Check.VERIFIED, frozenset({"0"}), is_required=True)),
+        ("sha1!:x-fingerprint", Sibling("x-fingerprint", Check.SHA1, is_required=True)),
         *(
             (text, None)
             for text in (
@@ -232,6 +234,8 @@ def test_name_that_does_not_parse():
                 "verified:x=|",
                 "verify:x=1",
                 "SUBJECT:x",
+                "subject!!:x",
+                "!:x",
             )
         ),
     ],

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.interop.wire2 import Fields
 
 _START_SECONDS = 20.0
+_ATTEMPTS = 3
 ROOTS, INTERMEDIATES = "clients-ca.crt", "clients-and-intermediates.crt"
 
 # Doors of a lab.
@@ -70,29 +71,49 @@ class Lab:
 
     def __init__(self, product: Product, folder: Path, pki: Path, upstream_port: int) -> None:
         self.product, self.folder, self.pki = product, folder, pki
-        self.ports = {name: free_port() for name in (TLS, PLAIN, EDGE, UNMARKED, "authz", "admin")} | {"app": upstream_port}
+        self.upstream_port = upstream_port
+        self.ports: dict[str, int] = {}
         self.recorder: Recorder | None = None
         self.admitted: tuple[str, ...] = ()  # header names that the shipped edge had to be told
         self._stack = ExitStack()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._requests = 0
 
     def start(self, bundle: str = ROOTS, *, record: bool = False) -> Self:
-        """Start authz-server with this trust bundle, or a recorder in its place; Envoy; the product."""
-        try:
-            for name, secret in self.product.secrets.items():
-                (self.folder / name).write_text(secret, "utf-8")
-            if record:
-                self.recorder = Recorder(self.pki, self.ports["authz"])
-                self._stack.callback(self.recorder.close)
+        """Start authz-server with this trust bundle, or a recorder in its place; Envoy; the product.
+
+        A port that was free a moment ago may be taken by somebody else on this machine: then all of it again on others.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._start(bundle, record=record)
+            except RuntimeError:  # NotStartedError, or gRPC that cannot bind
+                self.close()
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            except BaseException:
+                self.close()
+                raise
             else:
-                self._run("authz-server", [sys.executable, "-m", "authz_server", "serve"], "authz", self._settings(bundle))
-            self._run("edge", self._edge(), EDGE)
-            self._run(self.product.name, self._product(), TLS)
-            wait_until(lambda: self.send(PLAIN, None).by in {"application", "authz-server"}, self)
-        except BaseException:
-            self.close()
-            raise
+                break
         return self
+
+    def _start(self, bundle: str, *, record: bool) -> None:
+        self._processes = {}
+        self.ports = {name: free_port() for name in (TLS, PLAIN, EDGE, UNMARKED, "authz")} | {"app": self.upstream_port}
+        for name, secret in self.product.secrets.items():
+            (self.folder / name).write_text(secret, "utf-8")
+        if record:
+            self.recorder = Recorder(self.pki, self.ports["authz"])
+            self._stack.callback(self.recorder.close)
+        else:
+            self._run("authz-server", [sys.executable, "-m", "authz_server", "serve"], "authz", self._settings(bundle))
+        self._run("edge", self._edge(), EDGE)
+        self._run(self.product.name, self._product(), TLS)
+        wait_until(lambda: self.send(PLAIN, None).by in {"application", "authz-server"}, self)
+        for name, process in self._processes.items():
+            if process.poll() is not None:  # what listens on its port is not it
+                raise NotStartedError(self, name, process.returncode)
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +183,7 @@ class Lab:
                 start_new_session=True,
             )
         self._stack.callback(_end, process)
+        self._processes[name] = process
         wait_until(lambda: process.poll() is not None or _is_open(self.ports[port]), self)
         if process.poll() is not None:
             raise NotStartedError(self, name, process.returncode)

@@ -223,20 +223,25 @@ _MAC = (
     "http-request set-var(txn.time) date\n"
     "  http-request set-var(txn.nonce) uuid\n"
     '  http-request set-var-fmt(txn.text) "authz-hop-v1\\n%[var(txn.time)]\\n%[var(txn.nonce)]\\n%[method]\\n%[req.hdr(host)]\\n'
-    '%[pathq]\\n%[req.hdr(x-ssl-client-cert)]\\n%[req.hdr(x-ssl-client-cert-chain)]"\n'
+    '%[pathq]\\n%[req.hdr(x-ssl-client-cert)]\\n%[req.hdr(x-ssl-client-cert-chain)]\\n%[req.hdr(x-ssl-client-verify)]"\n'
     "  http-request set-header X-Hop-Signature "
     f"t=%[var(txn.time)],n=%[var(txn.nonce)],mac=%[var(txn.text),hmac(sha256,{_KEY}),hex,lower]"
 )
 
 # The signature base of RFC 9421 §2.5, line by line.
+_COVERED = r"\"@method\" \"@authority\" \"@path\" \"@query\" " + " ".join(
+    rf"\"{header}\"" for header in ("x-ssl-client-cert", "x-ssl-client-cert-chain", "x-ssl-client-verify")
+)
 _MESSAGE_SIGNATURE = (
     # §2.2.3: lower case, without the default port.
     "http-request set-var(txn.authority) req.hdr(host),lower,regsub(:443$,)\n"
-    r'  http-request set-var-fmt(txn.params) "(\"@method\" \"@authority\" \"@path\" \"x-ssl-client-cert\" '
-    r'\"x-ssl-client-cert-chain\");created=%[date];nonce=\"%[uuid]\";keyid=\"interop\";alg=\"hmac-sha256\""'
+    f'  http-request set-var-fmt(txn.params) "({_COVERED});created=%[date];nonce='
+    r'\"%[uuid]\";keyid=\"interop\";alg=\"hmac-sha256\""'
     "\n"
     r'  http-request set-var-fmt(txn.base) "\"@method\": %[method]\n\"@authority\": %[var(txn.authority)]\n\"@path\": %[path]\n'
-    r"\"x-ssl-client-cert\": %[req.hdr(x-ssl-client-cert)]\n\"x-ssl-client-cert-chain\": %[req.hdr(x-ssl-client-cert-chain)]\n"
+    r"\"@query\": ?%[query]\n\"x-ssl-client-cert\": %[req.hdr(x-ssl-client-cert)]\n"
+    r"\"x-ssl-client-cert-chain\": %[req.hdr(x-ssl-client-cert-chain)]\n"
+    r"\"x-ssl-client-verify\": %[req.hdr(x-ssl-client-verify)]\n"
     r'\"@signature-params\": %[var(txn.params)]"'
     "\n"
     "  http-request set-header Signature-Input proxy=%[var(txn.params)]\n"
