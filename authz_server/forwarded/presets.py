@@ -207,8 +207,8 @@ _ROWS = (
         "https://docs.haproxy.org/2.8/configuration.html#7.3.4-ssl_c_der",
         _UNVERIFIED,
         "`ssl_c_verify` is 0 without a certificate as well; a chain beyond `tune.bufsize` loses certificates silently, and is "
-        "absent on resumed sessions; `add-header` keeps a client's own line, `set-header` replaces it; a client can name a header "
-        "in `Connection` and HAProxy drops it: delete `Connection` first, or require the verify result",
+        "absent on resumed sessions; `add-header` keeps a client's own line, `set-header` replaces it; a client can name a "
+        "header in `Connection` and HAProxy drops it: delete `Connection` first, or require the verify result",
         chain_headers=("x-ssl-client-cert-chain",),
         chain_format=Format.BASE64_DER_CONCAT,
         siblings=(
