@@ -72,9 +72,9 @@ class Sibling:
         header, _, values = rest.partition("=")
         is_required = check.endswith("!")
         sibling = cls(header.lower(), Check(check.removesuffix("!")), frozenset(filter(None, values.split("|"))), is_required)
-        if not (header.isascii() and _TOKEN.fullmatch(sibling.header)) or (sibling.check is Check.VERIFIED) != bool(
-            sibling.expected
-        ):
+        is_header = header.isascii() and _TOKEN.fullmatch(sibling.header) is not None
+        is_idle = sibling.check is Check.STRIP and is_required  # what is not looked at cannot be asked for
+        if not is_header or is_idle or (sibling.check is Check.VERIFIED) != bool(sibling.expected):
             msg = f"{text!r}: expected CHECK:HEADER, or verified:HEADER=VALUE; CHECK! requires the header"
             raise ValueError(msg)
         return sibling

@@ -236,6 +236,7 @@ def test_name_that_does_not_parse():
                 "SUBJECT:x",
                 "subject!!:x",
                 "!:x",
+                "strip!:x",
             )
         ),
     ],
