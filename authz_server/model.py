@@ -30,8 +30,12 @@ CERTIFICATE_PARSE_ERRORS = (
 )
 
 
-def comparable_name(name: x509.Name) -> tuple[frozenset[tuple[str, str]], ...]:
-    """An RDNSequence, root first, as sets of (dotted OID, value): what distinguished names are compared by."""
+# An RDNSequence, root first, as sets of (dotted OID, value).
+ComparableName = tuple[frozenset[tuple[str, str]], ...]
+
+
+def comparable_name(name: x509.Name) -> ComparableName:
+    """What distinguished names are compared by."""
     return tuple(frozenset((part.oid.dotted_string, attribute_text(part.value)) for part in rdn) for rdn in name.rdns)
 
 
@@ -153,7 +157,7 @@ class Principal:
     name: Name
     names: tuple[Name, ...]
     subject: str
-    subject_rdns: tuple[frozenset[tuple[str, str]], ...]
+    subject_rdns: ComparableName
     issuer: str
     serial: str
     certificate_sha256: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from authz_server.forwarded.der import split_der
+from authz_server.der import split_der
 from authz_server.forwarded.encodings import decode_base64
 from authz_server.reasons import Rejection
 

@@ -6,7 +6,7 @@ Written by HAProxy for the chain without the leaf (``%[ssl_c_chain_der,base64]``
 
 from __future__ import annotations
 
-from authz_server.forwarded.der import split_der
+from authz_server.der import split_der
 from authz_server.forwarded.encodings import decode_base64, encode_base64
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from authz_server.forwarded.distinguished_name import parse_distinguished_name
+from authz_server.distinguished_name import parse_distinguished_name
 from authz_server.forwarded.encodings import decode_base64
 from authz_server.model import CERTIFICATE_PARSE_ERRORS, comparable_name
 from authz_server.reasons import Reason, Rejection

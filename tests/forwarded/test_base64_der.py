@@ -5,8 +5,8 @@ import base64
 import pytest
 from cryptography import x509
 
+from authz_server.der import split_der
 from authz_server.forwarded import Format
-from authz_server.forwarded.der import split_der
 from authz_server.forwarded.encodings import encode_base64, encode_pem
 from authz_server.reasons import Reason, Rejection
 from tests.forwarded.values import ABOVE, LEAF, decoded, refused

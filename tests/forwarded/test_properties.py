@@ -8,8 +8,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from authz_server.distinguished_name import parse_distinguished_name
 from authz_server.forwarded import Format, decode_chain
-from authz_server.forwarded.distinguished_name import parse_distinguished_name
 from authz_server.forwarded.encodings import decode_base64, encode_base64
 from authz_server.forwarded.formats import WIRES
 from authz_server.forwarded.url_pem import encode_url_pem

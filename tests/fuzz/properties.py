@@ -14,10 +14,10 @@ from google.protobuf.message import DecodeError
 
 from authz_server.access import AllowList, parse_pattern
 from authz_server.decision import Allow, Deny
+from authz_server.distinguished_name import parse_distinguished_name
 from authz_server.ext_authz import check_response, decide_check, is_grpc
 from authz_server.forwarded import Check, ElementSelector, Format, Sibling, Source, decode_chain
 from authz_server.forwarded.appearance import describe_appearance
-from authz_server.forwarded.distinguished_name import parse_distinguished_name
 from authz_server.model import PresentedChain
 from authz_server.reasons import Rejection
 from tests.forwarded.writers import CHAINS, WRITERS, written

@@ -6,8 +6,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from authz_server.forwarded.der import read_der
-from authz_server.forwarded.distinguished_name import parse_distinguished_name
+from authz_server.der import read_der
+from authz_server.distinguished_name import parse_distinguished_name
 from authz_server.model import comparable_name
 from authz_server.reasons import Reason, Rejection
 from tests.pki import SUBJECT, altered, client, der, root

@@ -13,14 +13,15 @@ row below.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from cryptography.x509.oid import NameOID
 
-from authz_server.forwarded.der import read_der
+from authz_server.der import read_der
 from authz_server.reasons import Rejection
 
-# What `comparable_name` of a certificate's name gives.
-ComparableName = tuple[frozenset[tuple[str, str]], ...]
+if TYPE_CHECKING:
+    from authz_server.model import ComparableName
 
 _TYPE = r"([A-Za-z][A-Za-z0-9-]*|(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+)"
 _TEXT = r'(?:[^\\",+;<>\x00]|\\[ "#+,;<=>\\]|\\[0-9A-Fa-f]{2})*'
