@@ -320,7 +320,7 @@ _TABLE: dict[Reason, _Row] = {
     Reason.HEADER_DUPLICATED: _Row(
         Step.HEADER,
         401,
-        "The certificate header was sent more than once.",
+        "A header that must be sent once, of the certificate or of a proof, was sent more than once.",
         "Make the WAF replace the header (set, not add): a second line usually means that a client sent its own.",
     ),
     Reason.HEADER_ALIASED: _Row(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -171,7 +170,7 @@ def _pin(text: str) -> str:
     except ValueError:
         try:
             digest = base64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and text beyond ASCII raises the plain one
             digest = b""
     if len(digest) != _SHA256_BYTES:
         msg = f"{text!r}: expected a SHA-256, 64 hexadecimal digits or base64"

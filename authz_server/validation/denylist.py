@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authz_server.distinguished_name import parse_distinguished_name
 from authz_server.model import comparable_name
 from authz_server.reasons import Reason, Rejection
 
@@ -62,8 +62,7 @@ def _parse_serial(entry: str) -> tuple[ComparableName, int] | None:
     if matched is None:
         return None
     try:
-        name = x509.Name.from_rfc4514_string(matched[2])
-        return comparable_name(name), int(matched[1].replace(":", ""), 16)
+        return parse_distinguished_name(matched[2]), int(matched[1].replace(":", ""), 16)
     except ValueError:
         return None
 

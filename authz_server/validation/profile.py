@@ -35,7 +35,7 @@ MAX_RSA_BITS = 8192
 MIN_RSA_EXPONENT = 65537
 MAX_RSA_EXPONENT = 2**32
 
-_SERIAL_LIMIT = 1 << (8 * 20)
+_SERIAL_LIMIT = 2 ** (20 * 8 - 1)
 
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _SUPPORTED_CONSTRAINTS = (x509.DNSName, x509.IPAddress, x509.RFC822Name)
@@ -83,7 +83,8 @@ def check_pinned(leaf: Certificate, now: datetime) -> None:
     """Raise ``Rejection`` unless a certificate that is trusted as it is may be used at ``now``: by time, form and key."""
     try:
         _check_validity(leaf.x509, now)
-        if not 0 < leaf.x509.serial_number < _SERIAL_LIMIT:  # RFC 5280 §4.1.2.2: positive, at most 20 octets
+        # RFC 5280 §4.1.2.2: positive, at most 20 octets, of which the first bit is the sign.
+        if not 0 < leaf.x509.serial_number < _SERIAL_LIMIT:
             raise Rejection(Reason.CERTIFICATE_MALFORMED, serial=f"{leaf.x509.serial_number:x}")
         _check_sizes(leaf.x509, leaf.x509.extensions)
         if not _is_acceptable_key(leaf.x509, ed25519_too=True):
