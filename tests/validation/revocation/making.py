@@ -108,7 +108,6 @@ def answer_der(
     issuer=None,
     signer=None,
     by_name=False,
-    named=None,
     serial=None,
     times=(BEFORE, AFTER),
     cert_id=None,
@@ -118,7 +117,7 @@ def answer_der(
 ):
     """An OCSP response about ``leaf``: by ``signer`` (the CA unless told), whose certificate is sent along if it is another.
 
-    ``named`` is the certificate that the responder ID names, ``sent`` replaces the certificates that are sent along.
+    ``sent`` replaces the certificates that are sent along.
     """
     issuer = issuer or root()
     signer = signer or issuer
@@ -135,7 +134,7 @@ def answer_der(
         BEFORE if status is REVOKED else None,
         None,
     )
-    builder = builder.responder_id(encoding, (named or signer).certificate)
+    builder = builder.responder_id(encoding, signer.certificate)
     along = sent if sent is not None else () if signer is issuer else (signer,)
     if along:
         builder = builder.certificates([each.certificate for each in along])
