@@ -87,7 +87,7 @@ def check_pinned(leaf: Certificate, now: datetime) -> None:
         if not 0 < leaf.x509.serial_number < _SERIAL_LIMIT:
             raise Rejection(Reason.CERTIFICATE_MALFORMED, serial=f"{leaf.x509.serial_number:x}")
         _check_sizes(leaf.x509, leaf.x509.extensions)
-        if not _is_acceptable_key(leaf.x509, ed25519_too=True):
+        if not is_acceptable_key(leaf.x509, ed25519_too=True):
             raise Rejection(Reason.CERTIFICATE_KEY_UNACCEPTABLE)
     except CERTIFICATE_PARSE_ERRORS as error:
         raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
@@ -146,7 +146,8 @@ def _check_sizes(certificate: x509.Certificate, extensions: x509.Extensions) -> 
         raise Rejection(Reason.CERTIFICATE_EXCESSIVE, relative_names=relative_names)
 
 
-def _is_acceptable_key(certificate: x509.Certificate, *, ed25519_too: bool) -> bool:
+def is_acceptable_key(certificate: x509.Certificate, *, ed25519_too: bool) -> bool:
+    """Whether the key is of an ordinary kind and size; raises one of ``CERTIFICATE_PARSE_ERRORS`` if it cannot be read."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         exponent = key.public_numbers().e
@@ -171,7 +172,7 @@ def bounded_intermediates(
             parsed = certificate.x509
             if parsed.subject == parsed.issuer and certificate.sha256 not in anchors:
                 continue
-            if not _is_acceptable_key(parsed, ed25519_too=False):
+            if not is_acceptable_key(parsed, ed25519_too=False):
                 raise Rejection(Reason.INTERMEDIATE_UNACCEPTABLE, sha256=certificate.sha256)
             identity = (parsed.subject.public_bytes(), _public_key(parsed), parsed.issuer.public_bytes())
             rank = (parsed.not_valid_before_utc <= now <= parsed.not_valid_after_utc, parsed.not_valid_after_utc)
