@@ -64,7 +64,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most ``limit`` bytes; raises ``RefusedError``."""
     try:
         # O_NONBLOCK: opening a named pipe must not wait for somebody to write.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123 - opener
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise RefusedError(Refusal.UNREADABLE, "not a regular file")
             content = file.read(limit + 1)
