@@ -228,12 +228,14 @@ def _translated(deadline: _Deadline) -> Iterator[None]:
 
 
 def _refusal(error: Exception, deadline: _Deadline) -> Refusal:
-    if not deadline.left or isinstance(error, (TimeoutError, ReadTimeoutError, ConnectTimeoutError)):
+    if not deadline.left:
+        return Refusal.TIMED_OUT
+    if isinstance(error, NewConnectionError):  # before the timeouts: urllib3 has it below one of them
+        return Refusal.CONNECT_FAILED
+    if isinstance(error, (TimeoutError, ReadTimeoutError, ConnectTimeoutError)):
         return Refusal.TIMED_OUT
     if isinstance(error, ssl.SSLError):
         return Refusal.TLS_FAILED
-    if isinstance(error, NewConnectionError):
-        return Refusal.CONNECT_FAILED
     return Refusal.ANSWER_BROKEN
 
 
