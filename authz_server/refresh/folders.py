@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,9 +86,13 @@ class Folders:
                 wanted.update(_listed(path))
                 is_new |= self.unreadable.pop(str(path), None) is not None
             except OSError as error:
-                # What is held of its files stays: it may be back in a moment.
-                wanted.update(name for name in self.files if Path(name).parent == path)
-                is_new |= self._fail(path, error)
+                below = [name for name in self.files if Path(name).parent == path]
+                if below or not isinstance(error, FileNotFoundError):
+                    # A folder. What is held of its files stays: it may be back in a moment.
+                    wanted.update(below)
+                    is_new |= self._fail(path, error)
+                else:
+                    wanted.add(str(path))
         gone = set(self.files) - wanted
         for name in gone:
             del self.files[name]
@@ -116,7 +121,7 @@ class Folders:
 
 def _listed(path: Path) -> list[str]:
     """The path itself, or a folder's files that are not hidden: Kubernetes keeps its versions in hidden folders (``..data``)."""
-    if not path.is_dir():
+    if not stat.S_ISDIR(path.stat().st_mode):
         return [str(path)]
     return [
         os.path.join(path, name)  # noqa: PTH118 - thousands of names, twice a second
