@@ -134,6 +134,22 @@ def test_refused(name, value, blamed):
     assert set(names(**{name: value})) == {f"AUTHZ_{blamed}"}
 
 
+def test_nothing_set():
+    """Whoever begins with nothing is told everything that is missing, at once."""
+    found, problems = read_settings({})
+    assert found is None
+    assert {problem.name for problem in problems} == {"AUTHZ_HOP_PRINCIPALS", "AUTHZ_SOURCE_PRESET", "AUTHZ_ALLOW"}
+
+
+def test_wrong_values_and_contradictions_together():
+    """A value that is wrong by itself hides no contradiction among the others, and begets none."""
+    assert set(names(HOP_NETWORKS="junk", HOP_PRINCIPALS=None, TLS_CERTIFICATE_FILE="/c", SOURCE_FORMAT="junk")) == {
+        "AUTHZ_HOP_NETWORKS",
+        "AUTHZ_SOURCE_FORMAT",
+        "AUTHZ_TLS_CERTIFICATE_FILE",
+    }
+
+
 def test_pins_need_a_principal():
     """A pin adds to a principal; with a network alone it would be checked against nothing."""
     assert names(HOP_PRINCIPALS=None, HOP_NETWORKS="10.0.0.0/8", HOP_CERTIFICATE_SHA256="ab" * 32) == ["AUTHZ_HOP_PRINCIPALS"]

@@ -61,7 +61,7 @@ class Settings(BaseModel):
     profile_allow_missing_eku: bool = Field(default=False, description="accept client certificates without extended key usage")
     identity: NameKind = Field(NameKind.SUBJECT, description="which name is the client's name")
     allow: Texts = Field(
-        min_length=1,
+        (),
         description="who is allowed: `KIND:VALUE`, `KIND:PREFIX*`, `subject:*,O=Acme` (all below a name), `*` (all valid ones)",
     )
     header_prefix: str = Field("x-auth-client-", pattern=r"^x-[a-z0-9-]+-$", description="how injected headers begin")
@@ -92,6 +92,7 @@ class Settings(BaseModel):
         return (
             *self._hop_contradictions(),
             *self._source_contradictions(),
+            (not self.allow, "AUTHZ_ALLOW: say who is allowed: nobody would be"),
             (
                 tls != (self.tls_private_key_file is not None),
                 "AUTHZ_TLS_CERTIFICATE_FILE: needs AUTHZ_TLS_PRIVATE_KEY_FILE, and the other way round",
