@@ -45,8 +45,8 @@ _CHARACTER = r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})"
 _URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*:{_CHARACTER}+(?:#{_CHARACTER}*)?")
 
 
-def identify(path: CertificationPath, kind: NameKind) -> Principal:
-    """The principal of a verified path, whose name is the one of ``kind``; raises ``Rejection`` if there is not exactly one."""
+def identify(path: CertificationPath, kind: NameKind, trust_domain: str = "default") -> Principal:
+    """The principal of a path verified in ``trust_domain``; raises ``Rejection`` if there is not exactly one name of ``kind``."""
     leaf = path.leaf.x509
     try:
         public_key = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -71,6 +71,7 @@ def identify(path: CertificationPath, kind: NameKind) -> Principal:
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             valid_until=path.valid_until,
+            trust_domain=trust_domain,
         )
     except CERTIFICATE_PARSE_ERRORS as error:
         raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error

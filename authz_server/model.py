@@ -152,7 +152,8 @@ class Name:
 class Principal:
     """Who the client is, from its verified certificate alone.
 
-    ``name`` is *the* name, of the configured kind; ``names`` are all of them. ``subject_rdns`` is the subject in
+    ``name`` is *the* name, of the configured kind; ``names`` are all of them. ``trust_domain`` is the operator's name for
+    whom the path leads to. ``subject_rdns`` is the subject in
     comparable form, root first. Fingerprints and ``serial`` are lower-case hex.
     """
 
@@ -168,6 +169,7 @@ class Principal:
     not_before: datetime
     not_after: datetime
     valid_until: datetime
+    trust_domain: str
 
     def values(self, kind: NameKind) -> tuple[str, ...]:
         """Every name of one kind, in the certificate's order."""

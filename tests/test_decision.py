@@ -16,7 +16,7 @@ from authz_server.reasons import Reason
 from tests.hop import test_mac as mac
 from tests.hop.signing import proof, signed
 from tests.pki import AFTER, NOW, SECOND, alice, authority, bundle, client
-from tests.samples import MARK, NOBODY, PROOF, request, snapshot, source
+from tests.samples import MARK, NOBODY, PROOF, request, snapshot, source, trust_domain
 
 BY_FIELD = {"source": source(Format.RFC9440), "identity": NameKind.SPIFFE}
 
@@ -75,11 +75,11 @@ SECRET = b"0123456789abcdef0123456789abcdef"
 
 # Two ways in: employees by mTLS with RFC 9440, partners by a secret with URL-encoded PEM and a verdict beside it.
 WAYS = {
-    "employees": Ingress(source(Format.RFC9440), (HopPolicy("waf", (PROOF,)),), bundle()),
+    "employees": Ingress(source(Format.RFC9440), (HopPolicy("waf", (PROOF,)),), (trust_domain(),)),
     "partners": Ingress(
         source(Format.URL_PEM, siblings=(Sibling("x-verify", Check.VERIFIED, frozenset({"SUCCESS"})),)),
         (HopPolicy("cdn", (SecretProof("x-hop-secret", (SECRET,)),)), HopPolicy("signed", (mac.proof(), proof()))),
-        bundle(PARTNERS),
+        (trust_domain("partners", trust=bundle(PARTNERS)),),
     ),
 }
 TWO = snapshot(ingresses=WAYS)
@@ -166,7 +166,9 @@ def test_everything_consumed_is_removed():
 
 def test_anchors_of_all_ways_in():
     """The anchors of a snapshot are those of every way in, each once."""
-    assert {anchor.sha256 for anchor in TWO.anchors} == {anchor.sha256 for way in WAYS.values() for anchor in way.trust.anchors}
+    assert {anchor.sha256 for anchor in TWO.anchors} == {
+        anchor.sha256 for way in WAYS.values() for anchor in way.domains[0].trust.anchors
+    }
     shared = snapshot(ingresses=dict.fromkeys("ab", WAYS["employees"]))
     assert len(shared.anchors) == 1
 

@@ -366,7 +366,9 @@ def test_several_sources(keyed):
     ways = loaded.snapshot.ingresses
     hops = {name: [hop.name for hop in way.hops] for name, way in ways.items()}
     assert hops == {"one": ["a"], "two": ["b"], "three": ["a", "b"]}
-    subjects = {name: [anchor.x509.subject.rfc4514_string() for anchor in way.trust.anchors] for name, way in ways.items()}
+    subjects = {
+        name: [anchor.x509.subject.rfc4514_string() for anchor in way.domains[0].trust.anchors] for name, way in ways.items()
+    }
     assert subjects == {"one": ["CN=Root"], "two": ["CN=Other"], "three": ["CN=Root"]}
     assert len(loaded.snapshot.anchors) == 2
 

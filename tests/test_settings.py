@@ -67,7 +67,11 @@ def test_file_environment_and_value_files_together(tmp_path):
         {"AUTHZ_CONFIG": str(config), "AUTHZ_ALLOW_FILE": str(allow), "AUTHZ_IDENTITY": "email", "PATH": "/bin"}
     )
     assert problems == ()
-    assert (found.identity, found.allow, found.hops["waf"].principals) == ("email", ("dns:a", "dns:b"), ("CN=waf,O=Lab",))
+    assert (found.trust_domains["default"].identity, found.allow, found.hops["waf"].principals) == (
+        "email",
+        ("dns:a", "dns:b"),
+        ("CN=waf,O=Lab",),
+    )
 
 
 def test_value_from_file(tmp_path):
@@ -138,7 +142,12 @@ def test_nothing_set():
     """Whoever begins with nothing is told everything that is missing, at once."""
     found, problems = read_settings({})
     assert found is None
-    assert {problem.name for problem in problems} == {"AUTHZ_HOP_PRINCIPALS", "AUTHZ_SOURCE_PRESET", "AUTHZ_ALLOW"}
+    assert {problem.name for problem in problems} == {
+        "AUTHZ_HOP_PRINCIPALS",
+        "AUTHZ_SOURCE_PRESET",
+        "AUTHZ_TRUST_BUNDLE_FILE",
+        "AUTHZ_ALLOW",
+    }
 
 
 def test_wrong_values_and_contradictions_together():

@@ -59,7 +59,9 @@ def _contradictions_without(wrong: set[str], nested: Mapping[str, Any]) -> list[
     try:
         Settings.model_validate({name: value for name, value in nested.items() if name not in wrong})
     except ValidationError as error:
-        left_out = tuple(PREFIX + name.upper().removesuffix("S" if name in _GROUPS else "") for name in wrong)
+        left_groups = [flat for flat in FLATS if flat.group in wrong]
+        flat = [variable(each.group, each.name, field) for each in left_groups for field in each.model.model_fields]
+        left_out = (*flat, *(PREFIX + name.upper() for name in wrong))
         return [problem for problem in _translate(error) if not problem.name.startswith(left_out)]
     return []
 

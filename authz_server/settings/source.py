@@ -38,7 +38,10 @@ class SourceSettings(BaseModel):
     hops: Texts = Field((), description="the names of the hops that it may come by; by default all of them")
     trust_bundle_file: Path | None = Field(
         None,
-        description="CA certificates (PEM) that they must lead to; by default `AUTHZ_TRUST_BUNDLE_FILE`",
+        description="CA certificates (PEM) that they must lead to, instead of the only trust domain's",
+    )
+    trust_domains: Texts = Field(
+        (), description="the names of the trust domains that its clients may belong to; by default all of them"
     )
 
     def source(self, name: str) -> Source:
