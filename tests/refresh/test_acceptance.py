@@ -149,8 +149,19 @@ def test_contents(content, expected):
     assert caught.value.refusal is expected
 
 
+def test_strangers_are_not_read():
+    """Of a CRL that no known CA signed only the signature is looked at; a known CA's is read."""
+    nonsense = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\5\0"), True)]
+    for issuer, expected in ((root(), Refusal.CRL_UNUSABLE), (stranger(), Refusal.SIGNER_UNKNOWN)):
+        with pytest.raises(RefusedError) as caught:
+            parse_content(crl(issuer, extensions=nonsense), known())
+        assert caught.value.refusal is expected
+    assert len(parse_content(ONE, known())) == 1
+
+
 def test_truncation_at_every_length():
     """A CRL cut off anywhere is refused by name."""
     for size in range(len(ONE)):
-        with pytest.raises(RefusedError):
-            parse_content(ONE[:size])
+        for authorities in (None, known()):
+            with pytest.raises(RefusedError):
+                parse_content(ONE[:size], authorities)

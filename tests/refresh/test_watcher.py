@@ -72,6 +72,7 @@ def test_polls(tmp_path):
     data = watcher.poll()
     assert len(data.crls) == 1
     assert watcher.problem is None
+    assert abs(watcher.published_at - datetime.now(UTC)).total_seconds() < 60
     assert watcher.poll() is None
     put(tmp_path, a=[one], c=[one])
     assert watcher.poll() is None
