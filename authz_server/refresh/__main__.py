@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from authz_server.refresh.job import JobError, RefresherJob
 from authz_server.refresh.process import refresh
 
 _log = logging.getLogger("authz_server.refresh")
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _USAGE_ERROR, _BUG = 2, 70
 
 
@@ -34,6 +36,8 @@ def main() -> int:
         if job.folder is None:
             parser.error("the job names no folder")
         job.folder.mkdir(parents=True, exist_ok=True)
+        if job.folder.stat().st_mode & _OTHERS_WRITE:
+            _log.warning("%s: others may write there; whoever can, decides what is revoked", job.folder)
         refresh(job, job.folder, stop, arguments.parent)
     except (JobError, OSError) as error:
         _log.error("cannot start: %s", error)
@@ -48,4 +52,7 @@ def _end(crash: threading.ExceptHookArgs) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    status = main()
+    logging.shutdown()
+    # Threads that fetch or parse may be within compiled code, which an orderly end of the interpreter can abort.
+    os._exit(status)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from authz_server.validation.revocation import CrlIndex, ParsedCrl
     from authz_server.validation.revocation.index import Scope
+    from authz_server.validation.revocation.signature import DetachedSignature
 
 # The CA's clock may go before ours.
 _CLOCK_SKEW = timedelta(seconds=60)
@@ -53,6 +54,10 @@ class Authorities:
         except CERTIFICATE_PARSE_ERRORS as error:
             raise ValueError(str(error)) from error
         return cls(signers)
+
+    def have_made(self, issuer: bytes, signature: DetachedSignature) -> bool:
+        """Whether this is a signature of a CA of this name (DER)."""
+        return any(signature.is_by(signer.key) for signer in self.signers.get(issuer, ()))
 
     def have_signed(self, crls: Iterable[ParsedCrl]) -> bool:
         """Whether each of these CRLs is signed by a CA of the name that it gives as its issuer's."""

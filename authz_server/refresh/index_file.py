@@ -46,7 +46,8 @@ def open_index(path: Path) -> ParsedCrl:
     """Map an index file; raises ``IndexFileError``.
 
     Establishes that the file is whole and as it was written. Does NOT establish who wrote it: the entries are no longer
-    covered by the CRL's signature, so the folder must be writable by the service alone.
+    covered by the CRL's signature, so the folder must be writable by the service alone. NOTE: whoever shortens a mapped file in
+    place ends the processes that look into it (SIGBUS); the refresher only ever replaces and removes files.
     """
     try:
         with path.open("rb") as file:

@@ -26,7 +26,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When to look again. A URL is due ``margin`` before nextUpdate, at the latest after ``interval``, never before ``retry``."""
+    """When to look again. A URL is due ``margin`` before nextUpdate, at the latest after ``interval``."""
 
     poll_seconds: float = 0.5
     interval_seconds: float = 3600.0

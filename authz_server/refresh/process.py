@@ -80,6 +80,7 @@ class _AuthorityFiles:
     paths: tuple[Path, ...]
     max_bytes: int
     seen: tuple[Identity | None, ...] | None = None
+    problem: str = ""
 
     def poll(self) -> Authorities | None:
         """The authorities, if a file changed and all can be read; those that were known stay otherwise."""
@@ -88,10 +89,15 @@ class _AuthorityFiles:
             return None
         self.seen = identities
         try:
-            return Authorities.of([read_bounded(path, self.max_bytes) for path in self.paths])
+            found = Authorities.of([read_bounded(path, self.max_bytes) for path in self.paths])
         except (RefusedError, ValueError) as error:
-            _log.error("CA certificates: %s; those that were known stay", error)
+            if str(error) != self.problem:
+                self.problem = str(error)
+                _log.error("CA certificates: %s; those that were known stay", error)
+            self.seen = None
             return None
+        self.problem = ""
+        return found
 
 
 def _identity(path: Path) -> Identity | None:

@@ -22,6 +22,7 @@ _FIRST_BACK_OFF, _LAST_BACK_OFF = 1.0, 60.0
 # A process that lived so long did not fail at its start.
 _STABLE_SECONDS = 60.0
 _TERM_SECONDS = 5.0
+_POLL_SECONDS = 0.2
 
 
 class Refresher:
@@ -82,7 +83,7 @@ class Refresher:
             if process.stdin is not None:
                 process.stdin.write(self._job.to_json())
                 process.stdin.close()
-            while process.poll() is None and not self._stop.wait(0.1):
+            while process.poll() is None and not self._stop.wait(_POLL_SECONDS):
                 pass
             process.terminate()
             try:

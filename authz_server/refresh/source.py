@@ -56,7 +56,8 @@ class Source:
         """Put ``content`` in place of what is held; raises ``RefusedError``, and what is held stays."""
         now, digest = datetime.now(UTC), hashlib.sha256(content).hexdigest()
         if digest != self.content_sha256 or not self.held.crls:
-            held = accept(parse_content(content), self.held, authorities, now, is_local=self.is_local)
+            crls = parse_content(content, None if self.is_local else authorities)
+            held = accept(crls, self.held, authorities, now, is_local=self.is_local)
             entry = self.cache.store(Entry(self.name, held.crls, digest, validators, now))
             self.held, self.content_sha256 = Held(entry.crls, held.is_verified), digest
         self.validators = validators
@@ -111,7 +112,10 @@ class Source:
             _log.info("%s: %d CRLs, %d entries%s", self.name, len(indexes), self.status.entries, note)
 
     def delay(self, schedule: Schedule, fraction: float) -> float:
-        """Seconds to the next attempt; ``fraction`` (0 to 1, random) keeps many refreshers from asking at the same moment."""
+        """Seconds to the next attempt; ``fraction`` (0 to 1, random) keeps many refreshers from asking at the same moment.
+
+        From ``margin`` before nextUpdate on, five times a margin, also if the CA is late.
+        """
         if self.status.failures:
             doubled = schedule.retry_seconds * 2.0 ** min(self.status.failures - 1, _MOST_DOUBLINGS)
             return min(schedule.interval_seconds, doubled) * (0.5 + fraction / 2)
@@ -119,4 +123,5 @@ class Source:
         if self.status.next_update is not None:
             left = (self.status.next_update - datetime.now(UTC)).total_seconds()
             wanted = min(wanted, left - schedule.margin_seconds)
-        return max(schedule.retry_seconds, wanted * (1 - fraction / 10))
+        shortest = min(schedule.interval_seconds, max(schedule.retry_seconds, schedule.margin_seconds / 5))
+        return max(shortest, wanted * (1 - fraction / 10))

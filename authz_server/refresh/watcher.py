@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from authz_server.refresh.cache import index_path
@@ -56,7 +57,10 @@ def load_state(folder: Path, before: LoadedState | None = None) -> LoadedState:
 
 
 class RevocationWatcher:
-    """Polls one folder. Not to be shared between threads; ``statuses`` and ``problem`` may be read by any."""
+    """Polls one folder. Not to be shared between threads; its attributes may be read by any.
+
+    ``published_at`` is when the refresher wrote what was loaded last; one at work writes at least once a minute.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Nothing is loaded until ``poll``."""
@@ -64,6 +68,7 @@ class RevocationWatcher:
         self._seen: Identity | None = None
         self._loaded: LoadedState | None = None
         self.problem: str | None = "nothing was loaded yet"
+        self.published_at: datetime | None = None
 
     @property
     def statuses(self) -> tuple[SourceStatus, ...]:
@@ -84,6 +89,7 @@ class RevocationWatcher:
         except (OSError, StateError) as error:
             self.problem = f"{STATE_FILE}: {error}"
             return None
+        self.published_at = datetime.fromtimestamp(identity.mtime_ns / 1e9, UTC)
         before, self._loaded = self._loaded, loaded
         # An index may have been removed after this state was read: then the next one names another.
         self._seen = None if loaded.problems else identity

@@ -98,7 +98,7 @@ def test_every_one_of_several():
 
 def test_key_usage():
     """A CA whose keyUsage does not hold cRLSign signs no CRL."""
-    usage = x509.KeyUsage(**{name: name in {"key_cert_sign"} for name in USAGES})
+    usage = x509.KeyUsage(**{name: name == "key_cert_sign" for name in USAGES})
     authority = Authority.create("No CRLs", extensions=((usage, True),))
     assert not known(authority).have_signed([parsed(authority)])
 
@@ -149,8 +149,19 @@ def test_contents(content, expected):
     assert caught.value.refusal is expected
 
 
+def test_strangers_are_not_read():
+    """Of a CRL that no known CA signed only the signature is looked at; a known CA's is read."""
+    nonsense = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\5\0"), True)]
+    for issuer, expected in ((root(), Refusal.CRL_UNUSABLE), (stranger(), Refusal.SIGNER_UNKNOWN)):
+        with pytest.raises(RefusedError) as caught:
+            parse_content(crl(issuer, extensions=nonsense), known())
+        assert caught.value.refusal is expected
+    assert len(parse_content(ONE, known())) == 1
+
+
 def test_truncation_at_every_length():
     """A CRL cut off anywhere is refused by name."""
     for size in range(len(ONE)):
-        with pytest.raises(RefusedError):
-            parse_content(ONE[:size])
+        for authorities in (None, known()):
+            with pytest.raises(RefusedError):
+                parse_content(ONE[:size], authorities)

@@ -58,7 +58,7 @@ PAGES = {
     "no HTTP": (raw(b"SSH-2.0-OpenSSH\r\n"), Refusal.ANSWER_BROKEN),
     "nothing": (raw(b""), Refusal.ANSWER_BROKEN),
     "a header for ever": (raw(OK + b"X: " + bytes(70_000)), Refusal.ANSWER_BROKEN),
-    "slow to begin": (lambda _: time.sleep(3), Refusal.TIMED_OUT),
+    "slow to begin": (lambda _: time.sleep(20), Refusal.TIMED_OUT),
     "a slow status line": (dripping(b"HTTP/1.1 2"), Refusal.TIMED_OUT),
     "slow headers": (dripping(OK + b"X: "), Refusal.TIMED_OUT),
     "a slow body": (dripping(OK + b"Content-Length: 9000\r\n\r\n"), Refusal.TIMED_OUT),
@@ -78,7 +78,7 @@ def test_answers(server, page, refusal):
     limits = SHORT if refusal is Refusal.TIMED_OUT else LIMITS
     started = time.monotonic()
     assert refused(fetcher(origin, limits=limits).fetch, origin + "/") is refusal
-    assert time.monotonic() - started < 2 * limits.total_seconds
+    assert time.monotonic() - started < 5  # the servers of these pages go on for 20
 
 
 def test_request(server):

@@ -25,6 +25,7 @@ class Watched:
         self.folders.restore(self.authorities)
 
     def poll(self):
+        """Look at the paths once; whether anything is new."""
         return self.folders.poll(self.authorities)
 
     @property
@@ -99,7 +100,7 @@ def test_last_good_is_kept(folder, cache, content, refusal):
 
 
 def test_missing(folder, cache):
-    """A file, or a whole folder, that is not there is refused by name and keeps what was good, over a restart too."""
+    """A file, or a whole folder, that is not there is refused by name and what was good stays, over a restart too."""
     path = folder / "a.crl"
     path.write_bytes(crl(serials=(1,)))
     for paths in ((path,), (folder,)):
@@ -108,7 +109,7 @@ def test_missing(folder, cache):
     file, whole = Watched(cache, path), Watched(cache, folder)
     assert [file.poll(), file.poll(), whole.poll(), whole.poll()] == [True, False, True, False]
     assert file.state == {"a.crl": (Refusal.UNREADABLE, [1])}
-    assert whole.state == {"a.crl": (None, [1]), "crls": (Refusal.UNREADABLE, [])}
+    assert whole.state == {"a.crl": (Refusal.UNREADABLE, [1]), "crls": (Refusal.UNREADABLE, [])}
     shutil.move(f"{folder}.away", folder)
     assert [file.poll(), whole.poll()] == [True, True]
     assert file.state == whole.state == {"a.crl": (None, [1])}
