@@ -143,13 +143,12 @@ def _ask_lists(question: Question, data: RevocationData, policy: RevocationPolic
         updates = [delta for delta in deltas if delta.updates(crl)]
         if crl.serials.find(question.serial) and not any(delta.serials.find(question.serial) is False for delta in updates):
             return _Known.REVOKED
-        if crl.base_number is None:
-            if updates or policy.is_fresh(
-                crl.this_update, crl.next_update, now
-            ):  # §6.3.3 (a) (1): a fresh delta brings a stale list up to date
+        if crl.base_number is None and policy.has_begun(crl.this_update, now):
+            if updates or policy.is_fresh(crl.this_update, crl.next_update, now):
+                # §6.3.3 (a) (1): a fresh delta brings a stale list up to date
                 reasons |= question.reasons_answered_by(crl.scope)
             else:
-                is_stale |= policy.has_begun(crl.this_update, now)
+                is_stale = True
     if reasons == ALL_REASONS:
         return _Known.GOOD
     return _Known.STALE if is_stale else _Known.NOTHING

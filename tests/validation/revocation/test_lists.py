@@ -150,6 +150,7 @@ def test_complete_lists(lists, expected):
         ([crl(times=OLD), delta(times=OLD)], STALE),
         ([crl(times=OLD), delta(base=2, number=3)], STALE),
         ([crl(), delta(times=OLD)], GOOD),  # the list itself is fresh
+        ([crl(times=FUTURE), delta()], MISSING),  # nothing makes a list begin earlier
         # (b): the same scope, the same key
         ([crl(HELD), delta(TAKEN_BACK, within=scope(only_contains_user_certs=True))], REVOKED),
         ([crl(times=OLD), delta(within=scope(only_contains_user_certs=True))], STALE),
