@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +97,7 @@ def _to_header(parsed: ParsedCrl, entries: memoryview) -> dict[str, Any]:
         "base_number": _to_hex(index.base_number),
         "key_id": None if index.key_id is None else index.key_id.hex(),
         "scope": {
-            "names": None if index.scope.names is None else sorted(index.scope.names),
-            "only_users": index.scope.only_users,
-            "only_authorities": index.scope.only_authorities,
+            name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(index.scope).items()
         },
         "signature": {
             "scheme": index.signature.scheme,
@@ -120,11 +119,8 @@ def _from_header(fields: dict[str, Any], serials: SortedSerials) -> CrlIndex:
         number=_from_hex(fields["number"]),
         base_number=_from_hex(fields["base_number"]),
         key_id=None if fields["key_id"] is None else bytes.fromhex(fields["key_id"]),
-        scope=Scope(
-            names=None if scope["names"] is None else frozenset(scope["names"]),
-            only_users=scope["only_users"],
-            only_authorities=scope["only_authorities"],
-        ),
+        # A scope of fewer or more fields than we know was written by another version: a TypeError, so that it is made anew.
+        scope=Scope(**{name: frozenset(value) if isinstance(value, list) else value for name, value in scope.items()}),
         signature=DetachedSignature(
             signature["scheme"], signature["hash"], bytes.fromhex(signature["digest"]), bytes.fromhex(signature["value"])
         ),
