@@ -21,7 +21,8 @@ from authz_server.validation.revocation.signature import DetachedSignature
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The last byte is the version of the format. A file of another version is an IndexFileError: it is made anew.
+# The last byte is the version of the format and of what the entries and the scope mean: to be raised when the core reads
+# CRLs in another way. A file of another version is an IndexFileError: it is made anew.
 MAGIC = b"AZCRLIX\x01"
 _LENGTH_BYTES = 4
 _PREFIX_BYTES = len(MAGIC) + _LENGTH_BYTES + hashlib.sha256().digest_size
@@ -96,9 +97,7 @@ def _to_header(parsed: ParsedCrl, entries: memoryview) -> dict[str, Any]:
         "number": _to_hex(index.number),
         "base_number": _to_hex(index.base_number),
         "key_id": None if index.key_id is None else index.key_id.hex(),
-        "scope": {
-            name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(index.scope).items()
-        },
+        "scope": {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(index.scope).items()},
         "signature": {
             "scheme": index.signature.scheme,
             "hash": index.signature.hash,
