@@ -118,13 +118,18 @@ def _from_header(fields: dict[str, Any], serials: SortedSerials) -> CrlIndex:
         number=_from_hex(fields["number"]),
         base_number=_from_hex(fields["base_number"]),
         key_id=None if fields["key_id"] is None else bytes.fromhex(fields["key_id"]),
-        # A scope of fewer or more fields than we know was written by another version: a TypeError, so that it is made anew.
-        scope=Scope(**{name: frozenset(value) if isinstance(value, list) else value for name, value in scope.items()}),
+        scope=_scope(scope),
         signature=DetachedSignature(
             signature["scheme"], signature["hash"], bytes.fromhex(signature["digest"]), bytes.fromhex(signature["value"])
         ),
         serials=serials,
     )
+
+
+def _scope(fields: dict[str, Any]) -> Scope:
+    """A scope of fewer or more fields than the core knows was written by another version: a TypeError, and made anew."""
+    values: dict[str, Any] = {name: frozenset(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return Scope(**values)
 
 
 def _to_hex(number: int | None) -> str | None:

@@ -3,21 +3,27 @@
 This room never fetches and never waits: it looks things up in ``RevocationData``, which an edge fills and swaps whole.
 """
 
-from authz_server.validation.revocation.check import RevocationMode, RevocationPolicy, RevocationStatus, check_revocation
-from authz_server.validation.revocation.crl import ParsedCrl, parse_crl
+from authz_server.validation.revocation.check import RevocationMode, RevocationPolicy, RevocationStatus, ask, check_revocation
+from authz_server.validation.revocation.crl import CrlError, ParsedCrl, parse_crl
 from authz_server.validation.revocation.data import RevocationData
 from authz_server.validation.revocation.index import CrlIndex
-from authz_server.validation.revocation.ocsp import OcspAnswer, parse_ocsp
+from authz_server.validation.revocation.ocsp import OcspAnswer, OcspError, parse_ocsp
+from authz_server.validation.revocation.question import Question, questions_about
 
 __all__ = [
+    "CrlError",
     "CrlIndex",
     "OcspAnswer",
+    "OcspError",
     "ParsedCrl",
+    "Question",
     "RevocationData",
     "RevocationMode",
     "RevocationPolicy",
     "RevocationStatus",
+    "ask",
     "check_revocation",
     "parse_crl",
     "parse_ocsp",
+    "questions_about",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # RFC 5280 §4.1.2.2: a serial number has at most 20 octets. One octet behind it: 1 revoked, 0 taken back by a delta CRL.
 SERIAL_BYTES = 20
 ENTRY_BYTES = SERIAL_BYTES + 1
-_LARGEST = 1 << (8 * SERIAL_BYTES)
+LARGEST_SERIAL = (1 << (8 * SERIAL_BYTES)) - 1
 # Every so many entries one is kept apart: most of a search is then one in a plain list, which is ten times as fast as slicing
 # a memory map. A million entries have 7 813 of them, 0.4 MB.
 _STEP = 128
@@ -43,7 +43,9 @@ class SortedSerials:
     def build(cls, entries: Iterable[tuple[int, bool]]) -> SortedSerials:
         """From (serial, is revoked); numbers that no acceptable certificate can have are left out."""
         rows = sorted(
-            serial.to_bytes(SERIAL_BYTES, "big") + bytes([revoked]) for serial, revoked in entries if 0 <= serial < _LARGEST
+            serial.to_bytes(SERIAL_BYTES, "big") + bytes([revoked])
+            for serial, revoked in entries
+            if 0 <= serial <= LARGEST_SERIAL
         )
         return cls(b"".join(rows))
 
@@ -76,8 +78,12 @@ class SortedSerials:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which certificates a CRL speaks of (RFC 5280 §5.2.5); ``names`` is ``None`` where it names no distribution point."""
+    """Of which certificates and reasons a CRL speaks (RFC 5280 §5.2.5); ``names`` is ``None`` where it names no point.
 
+    ``reasons`` has no default: a list of some reasons that is taken for one of all would vouch for what it does not say.
+    """
+
+    reasons: frozenset[str]
     names: frozenset[str] | None = None
     only_users: bool = False
     only_authorities: bool = False
@@ -86,6 +92,8 @@ class Scope:
 @dataclass(frozen=True, slots=True)
 class CrlIndex:
     """What one CRL says. ``issuer`` is the DER of its issuer's name; ``base_number`` is set for a delta CRL.
+
+    ``key_id`` is what it says of its signer's key: for an operator to read, no decision depends on it.
 
     Unverified until ``is_by`` was asked with the issuer's key out of a verified path.
     """
@@ -106,16 +114,22 @@ class CrlIndex:
         known = self._verified.get(spki)
         if known is None:
             known = self.signature.is_by(key)
-            if len(self._verified) < _MAX_KEYS:
+            if known or len(self._verified) < _MAX_KEYS:  # one key at most did sign it
                 self._verified[spki] = known
         return known
 
     def is_newer_than(self, other: CrlIndex) -> bool:
-        """By CRL number where both have one (§5.2.3), else by thisUpdate."""
-        if self.number is not None and other.number is not None and self.number != other.number:
-            return self.number > other.number
-        return self.this_update > other.this_update
+        """By thisUpdate and, where both have one, by CRL number (§5.2.3). Of two that disagree neither is newer."""
+        if self.number is None or other.number is None:
+            return self.this_update > other.this_update
+        return self.number > other.number and self.this_update >= other.this_update
+
+    def updates(self, base: CrlIndex) -> bool:
+        """Whether this is a delta CRL to ``base``, by number and scope (§5.2.4); that both have one signer is not asked."""
+        if self.base_number is None or self.number is None or base.number is None or self.scope != base.scope:
+            return False
+        return self.base_number <= base.number < self.number
 
 
-# CA keys of one name that a CRL is tried with; more than a few means that somebody presents keys of his own.
+# CA keys of one name that a CRL is tried with in vain; more than a few means that somebody presents keys of his own.
 _MAX_KEYS = 64
