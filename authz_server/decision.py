@@ -11,7 +11,15 @@ from authz_server.hop import prove_hop
 from authz_server.identity import identify
 from authz_server.identity_headers import identity_headers
 from authz_server.reasons import Fact, Reason, Rejection
-from authz_server.validation import verify_path
+from authz_server.validation import (
+    Denylist,
+    RevocationData,
+    RevocationStatus,
+    check_denylist,
+    check_revocation,
+    presented_trust_domain,
+    verify_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,21 +37,36 @@ if TYPE_CHECKING:
         Principal,
         ProvenHop,
     )
-    from authz_server.validation import Profile, TrustBundle
+    from authz_server.validation import Profile, RevocationPolicy, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDomain:
+    """Whom certificates must lead to, and all that depends on it. Never merged with another.
+
+    ``spiffe_trust_domain`` is what certificates claim that belong here where a way in has several; empty for none.
+    """
+
+    name: str
+    trust: Trust
+    profile: Profile
+    identity: NameKind
+    revocation: RevocationPolicy
+    spiffe_trust_domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """One way in: the hops by which requests come (any of them), where the certificate stands, and whom it must lead to."""
+    """One way in: where the certificate stands, the hops by which requests come, and the domains clients may belong to."""
 
     source: Source
     hops: tuple[HopPolicy, ...]
-    trust: TrustBundle
+    domains: tuple[TrustDomain, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a way in that no hop could prove."""
-        if not self.hops:
-            msg = "an ingress needs at least one hop"
+        """Refuse a way in that no hop could prove, or that trusts nobody."""
+        if not self.hops or not self.domains:
+            msg = "an ingress needs at least one hop and one trust domain"
             raise ValueError(msg)
 
     @property
@@ -57,16 +80,18 @@ class Snapshot:
     """Everything an operator configured, parsed and immutable. One is taken for each request and passed down.
 
     ``revision`` names its content: the same settings and files give the same revision. ``ingresses`` are named by the
-    context extension ``source_context``; one alone needs no name.
+    context extension ``source_context``; one alone needs no name. ``trust_domain_context`` is the one that names a trust
+    domain. ``revocation`` is replaced whenever there is something new, and is no part of the revision.
     """
 
     revision: str
     ingresses: Mapping[str, Ingress]
     source_context: str
-    profile: Profile
-    identity: NameKind
+    trust_domain_context: str
     rules: AllowList
     header_prefix: str
+    denylist: Denylist = field(default_factory=Denylist)
+    revocation: RevocationData = field(default_factory=RevocationData, repr=False, compare=False)
     anchors: tuple[Certificate, ...] = field(init=False)
     consumed_headers: frozenset[str] = field(init=False)
 
@@ -75,7 +100,8 @@ class Snapshot:
         if not self.ingresses:
             msg = "a snapshot needs at least one ingress"
             raise ValueError(msg)
-        anchors = dict.fromkeys(anchor for ingress in self.ingresses.values() for anchor in ingress.trust.anchors)
+        domains = dict.fromkeys(domain.trust for ingress in self.ingresses.values() for domain in ingress.domains)
+        anchors = dict.fromkeys(anchor for trust in domains for anchor in trust.anchors)
         object.__setattr__(self, "anchors", tuple(anchors))
         headers = frozenset(header for ingress in self.ingresses.values() for header in ingress.headers)
         object.__setattr__(self, "consumed_headers", headers)
@@ -89,6 +115,7 @@ class Evidence:
     hop: ProvenHop | None = None
     presented: PresentedChain | None = None
     path: CertificationPath | None = None
+    revocation: RevocationStatus = RevocationStatus.NOT_CHECKED
     principal: Principal | None = None
 
 
@@ -119,26 +146,50 @@ def decide(request: ForwardedRequest, snapshot: Snapshot, now: datetime) -> Deci
     """Decide one request at ``now`` (aware, UTC). Total: every request gets a decision.
 
     1. choose the way in; 2. prove that the request came through the trusted proxy; 3. decode the forwarded certificate;
-    4. verify its path to a trust anchor; 5. work out who the client is; 6. ask the operator's rules; 7. write the identity
-    headers.
+    4. choose the trust domain and verify the path to one of its anchors; 5. refuse what is withdrawn or revoked; 6. work out
+    who the client is; 7. ask the operator's rules; 8. write the identity headers.
     """
     source = hop = presented = path = principal = None
+    revocation = RevocationStatus.NOT_CHECKED
     try:
         ingress = _ingress(request, snapshot)  # 1
         source = ingress.source
         hop = prove_hop(request, ingress.hops, now)  # 2
         presented = presented_chain(request, source)  # 3
-        path = verify_path(presented, ingress.trust, snapshot.profile, now)  # 4
-        principal = identify(path, snapshot.identity)  # 5
-        grant = authorize(principal, snapshot.rules)  # 6
-        headers, unset = identity_headers(principal, snapshot.header_prefix)  # 7
+        domain = _trust_domain(request, presented, ingress, snapshot)
+        path = verify_path(presented, domain.trust, domain.profile, now)  # 4
+        check_denylist(path, snapshot.denylist)
+        revocation = check_revocation(path, snapshot.revocation, domain.revocation, now)  # 5
+        principal = identify(path, domain.identity, domain.name)  # 6
+        grant = authorize(principal, snapshot.rules)  # 7
+        headers, unset = identity_headers(principal, snapshot.header_prefix)  # 8
     except Rejection as refusal:
-        return Deny(refusal.reason, refusal.facts, Evidence(source, hop, presented, path, principal))
+        return Deny(refusal.reason, refusal.facts, Evidence(source, hop, presented, path, revocation, principal))
     # What Envoy did not show is not removed: its mutation rules may not allow a name that it was not told to send. An
     # injected header must never be removed as well: Envoy removes after it sets.
     consumed = dict.fromkeys(name for name, _ in request.headers if name in snapshot.consumed_headers)
-    evidence = Evidence(source, hop, presented, path, principal)
+    evidence = Evidence(source, hop, presented, path, revocation, principal)
     return Allow(principal, grant.rule, headers, (*consumed, *unset), evidence)
+
+
+def _trust_domain(request: ForwardedRequest, presented: PresentedChain, ingress: Ingress, snapshot: Snapshot) -> TrustDomain:
+    """The domain that Envoy's context extension names, or the only one, or the one that the leaf claims (X509-SVID §5.1).
+
+    A claim only chooses which anchors the leaf must lead to; it is believed no further.
+    """
+    name = request.context.get(snapshot.trust_domain_context)
+    if name is not None:
+        for domain in ingress.domains:
+            if domain.name == name:
+                return domain
+        raise Rejection(Reason.TRUST_DOMAIN_UNKNOWN, trust_domain=name)
+    if len(ingress.domains) == 1:
+        return ingress.domains[0]
+    claimed = presented_trust_domain(presented.leaf)
+    for domain in ingress.domains:
+        if domain.spiffe_trust_domain and domain.spiffe_trust_domain == claimed:
+            return domain
+    raise Rejection(Reason.TRUST_DOMAIN_UNDETERMINED, claimed=claimed)
 
 
 def _ingress(request: ForwardedRequest, snapshot: Snapshot) -> Ingress:

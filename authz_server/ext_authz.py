@@ -150,7 +150,12 @@ def _metadata(decision: Decision, decision_id: str) -> Mapping[str, Any]:
         metadata["reason"] = decision.reason.value
     principal = decision.evidence.principal
     if principal is not None:
-        metadata["principal"] = {"name": principal.name.value, "kind": principal.name.kind.value}
+        metadata["principal"] = {
+            "name": principal.name.value,
+            "kind": principal.name.kind.value,
+            "trust_domain": principal.trust_domain,
+        }
+        metadata["revocation"] = decision.evidence.revocation.value
     return metadata
 
 

@@ -33,9 +33,20 @@ _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # RFC 5321 §2.3.11, reduced to what a certificate may hold (RFC 5280 §4.2.1.6: `Mailbox`, no display name, no comment).
 _EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
 
+# RFC 5280 §4.2.1.6: the preferred name syntax (RFC 1034 §3.5, RFC 1123 §2.1), labels of at most 63 characters, 253 in all. A
+# wildcard is no name of one client.
+# NOTE: underscores are taken too: names of services hold them (RFC 8552), and they open no other reading.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DNS = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MAX_DNS = 253
 
-def identify(path: CertificationPath, kind: NameKind) -> Principal:
-    """The principal of a verified path, whose name is the one of ``kind``; raises ``Rejection`` if there is not exactly one."""
+# RFC 5280 §4.2.1.6: absolute, with a scheme and something behind it, of the characters of RFC 3986 §2, one fragment at most.
+_CHARACTER = r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})"
+_URI = re.compile(rf"[A-Za-z][A-Za-z0-9+.-]*:{_CHARACTER}+(?:#{_CHARACTER}*)?")
+
+
+def identify(path: CertificationPath, kind: NameKind, trust_domain: str = "default") -> Principal:
+    """The principal of a path verified in ``trust_domain``; raises ``Rejection`` if there is not exactly one name of ``kind``."""
     leaf = path.leaf.x509
     try:
         public_key = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -60,6 +71,7 @@ def identify(path: CertificationPath, kind: NameKind) -> Principal:
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             valid_until=path.valid_until,
+            trust_domain=trust_domain,
         )
     except CERTIFICATE_PARSE_ERRORS as error:
         raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
@@ -88,8 +100,8 @@ def _alternative_names(leaf: x509.Certificate) -> tuple[Name, ...]:
     uris = extension.get_values_for_type(x509.UniformResourceIdentifier)
     return (
         *_spiffe_names(uris),
-        *(_name(NameKind.URI, uri) for uri in uris),
-        *(_name(NameKind.DNS, name.lower()) for name in extension.get_values_for_type(x509.DNSName)),
+        *(_uri(uri) for uri in uris),
+        *(_dns(name) for name in extension.get_values_for_type(x509.DNSName)),
         *(_email(address) for address in extension.get_values_for_type(x509.RFC822Name)),
     )
 
@@ -111,6 +123,18 @@ def _subject_names(subject: x509.Name, text: str) -> tuple[Name, ...]:
         _name(NameKind.COMMON_NAME, attribute_text(part.value)) for part in subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     )
     return (*((Name(NameKind.SUBJECT, text),) if text else ()), *common_names)
+
+
+def _uri(text: str) -> Name:
+    if not _URI.fullmatch(text):
+        raise Rejection(Reason.IDENTITY_INVALID, kind=NameKind.URI.value)
+    return Name(NameKind.URI, text)
+
+
+def _dns(text: str) -> Name:
+    if not _DNS.fullmatch(text) or len(text) > _MAX_DNS:
+        raise Rejection(Reason.IDENTITY_INVALID, kind=NameKind.DNS.value)
+    return Name(NameKind.DNS, text.lower())
 
 
 def _email(address: str) -> Name:

@@ -30,8 +30,12 @@ CERTIFICATE_PARSE_ERRORS = (
 )
 
 
-def comparable_name(name: x509.Name) -> tuple[frozenset[tuple[str, str]], ...]:
-    """An RDNSequence, root first, as sets of (dotted OID, value): what distinguished names are compared by."""
+# An RDNSequence, root first, as sets of (dotted OID, value).
+ComparableName = tuple[frozenset[tuple[str, str]], ...]
+
+
+def comparable_name(name: x509.Name) -> ComparableName:
+    """What distinguished names are compared by."""
     return tuple(frozenset((part.oid.dotted_string, attribute_text(part.value)) for part in rdn) for rdn in name.rdns)
 
 
@@ -111,7 +115,8 @@ class PresentedChain:
 class CertificationPath:
     """RFC 5280 §6: a path from the leaf to a trust anchor that verified at ``validated_at``.
 
-    ``valid_until`` is the earliest notAfter on the path: past it, the path must not be believed any more.
+    ``valid_until`` is the earliest notAfter on the path: past it, the path must not be believed any more. ``leniencies``
+    names what the profile had to overlook. A pinned certificate is its own anchor.
     """
 
     leaf: Certificate
@@ -119,6 +124,7 @@ class CertificationPath:
     anchor: Certificate
     validated_at: datetime
     valid_until: datetime
+    leniencies: tuple[str, ...] = ()
 
 
 class NameKind(StrEnum):
@@ -146,14 +152,15 @@ class Name:
 class Principal:
     """Who the client is, from its verified certificate alone.
 
-    ``name`` is *the* name, of the configured kind; ``names`` are all of them. ``subject_rdns`` is the subject in
+    ``name`` is *the* name, of the configured kind; ``names`` are all of them. ``trust_domain`` is the operator's name for
+    whom the path leads to. ``subject_rdns`` is the subject in
     comparable form, root first. Fingerprints and ``serial`` are lower-case hex.
     """
 
     name: Name
     names: tuple[Name, ...]
     subject: str
-    subject_rdns: tuple[frozenset[tuple[str, str]], ...]
+    subject_rdns: ComparableName
     issuer: str
     serial: str
     certificate_sha256: str
@@ -162,6 +169,7 @@ class Principal:
     not_before: datetime
     not_after: datetime
     valid_until: datetime
+    trust_domain: str
 
     def values(self, kind: NameKind) -> tuple[str, ...]:
         """Every name of one kind, in the certificate's order."""

@@ -105,6 +105,12 @@ class Reason(StrEnum):
     ISSUER_UNKNOWN = "issuer_unknown"
     ISSUER_EXPIRED = "issuer_expired"
     PATH_INVALID = "path_invalid"
+    POLICY_MISSING = "policy_missing"
+    SVID_INVALID = "svid_invalid"
+    CERTIFICATE_NOT_PINNED = "certificate_not_pinned"
+    TRUST_DOMAIN_UNKNOWN = "trust_domain_unknown"
+    TRUST_DOMAIN_UNDETERMINED = "trust_domain_undetermined"
+    CERTIFICATE_DENYLISTED = "certificate_denylisted"
     CERTIFICATE_REVOKED = "certificate_revoked"
     ISSUER_REVOKED = "issuer_revoked"
     REVOCATION_UNAVAILABLE = "revocation_unavailable"
@@ -314,7 +320,7 @@ _TABLE: dict[Reason, _Row] = {
     Reason.HEADER_DUPLICATED: _Row(
         Step.HEADER,
         401,
-        "The certificate header was sent more than once.",
+        "A header that must be sent once, of the certificate or of a proof, was sent more than once.",
         "Make the WAF replace the header (set, not add): a second line usually means that a client sent its own.",
     ),
     Reason.HEADER_ALIASED: _Row(
@@ -526,6 +532,42 @@ _TABLE: dict[Reason, _Row] = {
         401,
         "The client certificate's path to the trusted CA does not verify.",
         "Look at `detail`: a signature, basic constraints, path length, key usage, name constraints or an algorithm.",
+    ),
+    Reason.POLICY_MISSING: _Row(
+        Step.CERTIFICATE,
+        401,
+        "The client certificate was not issued under a required certificate policy.",
+        "Compare `presented` with `AUTHZ_PROFILE_POLICIES`; every CA between must assert the policy as well.",
+    ),
+    Reason.SVID_INVALID: _Row(
+        Step.CERTIFICATE,
+        401,
+        "The client certificate is not an X509-SVID of the trust domain.",
+        "Look at `presented` and `detail`: one URI name, a SPIFFE ID of the trust domain, and a critical key usage.",
+    ),
+    Reason.CERTIFICATE_NOT_PINNED: _Row(
+        Step.CERTIFICATE,
+        401,
+        "The client certificate is not one of the pinned ones.",
+        "Add it to the file of pinned certificates, if it should be. A renewed certificate is another one.",
+    ),
+    Reason.TRUST_DOMAIN_UNKNOWN: _Row(
+        Step.CERTIFICATE,
+        403,
+        "The request names a trust domain that is not configured for its source.",
+        "Compare `trust_domain` with `AUTHZ_TRUST_DOMAINS` and the source's `trust_domains`.",
+    ),
+    Reason.TRUST_DOMAIN_UNDETERMINED: _Row(
+        Step.CERTIFICATE,
+        401,
+        "Which trust domain the client certificate belongs to cannot be told.",
+        "Name it by the context extension `AUTHZ_TRUST_DOMAIN_CONTEXT`, or let clients use SPIFFE IDs of configured domains.",
+    ),
+    Reason.CERTIFICATE_DENYLISTED: _Row(
+        Step.CERTIFICATE,
+        401,
+        "The client certificate, or a CA above it, has been withdrawn by the operator.",
+        "`entry` says by which kind of entry in `AUTHZ_DENYLIST_FILE`.",
     ),
     Reason.CERTIFICATE_REVOKED: _Row(
         Step.CERTIFICATE,

@@ -182,7 +182,8 @@ def test_metadata() -> None:
     allowed = dict(check_response(allow(), "id-1", is_grpc=False).dynamic_metadata)
     assert (allowed["id"], allowed["outcome"]) == ("id-1", "ALLOW")
     assert "reason" not in allowed
-    assert dict(allowed["principal"]) == {"name": "CN=alice,O=Acme", "kind": "subject"}
+    assert dict(allowed["principal"]) == {"name": "CN=alice,O=Acme", "kind": "subject", "trust_domain": "default"}
+    assert allowed["revocation"] == "not-checked"
     denied = dict(check_response(Deny(Reason.NOT_ALLOWED, {}), "id-2", is_grpc=False).dynamic_metadata)
     assert denied == {"id": "id-2", "outcome": "DENY", "reason": "not_allowed"}
 

@@ -21,6 +21,8 @@ CORE = (
     "decision.py",
     "reasons.py",
     "model.py",
+    "distinguished_name.py",
+    "der.py",
 )
 TREES = {path.relative_to(HOUSE).as_posix(): ast.parse(path.read_text("utf-8")) for path in HOUSE.rglob("*.py")}
 

@@ -174,36 +174,126 @@ def test_names_that_are_none(issued):
     assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
 
 
+def dns(text):
+    return with_names(der(0x82, text.encode()))
+
+
+def uri(text):
+    return with_names(der(0x86, text.encode()))
+
+
+LABEL = "a" * 63
+
+
 @pytest.mark.parametrize(
-    ("issued", "kind"),
+    "text",
     [
-        pytest.param(
-            client(dns=["*.example.org"]),
-            NameKind.DNS,
-            marks=pytest.mark.xfail(strict=True, reason="a wildcard is taken as the name of one client"),
-        ),
-        pytest.param(
-            with_names(der(0x86, b"no uri at all")),
-            NameKind.URI,
-            marks=pytest.mark.xfail(strict=True, reason="a URI name is not held to RFC 3986: spaces and no scheme"),
-        ),
-        pytest.param(
-            with_names(der(0x82, "bücher.de".encode())),
-            NameKind.DNS,
-            marks=pytest.mark.xfail(strict=True, reason="a DNS name is IA5String (RFC 5280 §4.2.1.6): UTF-8 in it passes"),
-        ),
-        pytest.param(
-            with_names(der(0x82, b"a b;c")),
-            NameKind.DNS,
-            marks=pytest.mark.xfail(strict=True, reason="a DNS name is not held to RFC 5280 §4.2.1.6: any ASCII passes"),
-        ),
+        "a",
+        "a.example.org",
+        "1and1.example",
+        "x-y.example",
+        "xn--bcher-kva.de",
+        "_dmarc.example.org",
+        "my_service.local",
+        "1.2.3.4",
+        LABEL,
+        ".".join([LABEL, LABEL, LABEL, "a" * 61]),
     ],
 )
-def test_names_not_of_their_kind(issued, kind):
-    """A name that is not one client's, or not written as its kind is, identifies nobody."""
-    with pytest.raises(Rejection) as refused:
-        who(issued, kind)
-    assert refused.value.reason is Reason.IDENTITY_INVALID
+def test_dns_names(text):
+    """Letters, digits, hyphens within and underscores in labels of 63, 253 in all (RFC 5280 §4.2.1.6); case says nothing."""
+    assert who(dns(text), NameKind.DNS).name.value == text
+    assert who(dns(text.upper()), NameKind.DNS).name.value == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*.example.org",
+        "*",
+        "a*.example.org",
+        "bücher.de",
+        "a b;c",
+        "",
+        " ",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "-a",
+        "a-",
+        "a.-b",
+        "a.b-",
+        "a/b",
+        "a:80",
+        "a@b",
+        "a,b",
+        "a%2e",
+        "a\n",
+        "a\x00",
+        LABEL + "a",
+        ".".join([LABEL, LABEL, LABEL, "a" * 62]),
+    ],
+)
+def test_names_that_are_not_dns(text):
+    """A wildcard is no client's name, and text that is no host name is none either, whichever name is asked for."""
+    for kind in (NameKind.DNS, NameKind.SUBJECT):
+        with pytest.raises(Rejection) as refused:
+            who(dns(text), kind)
+        assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a.example/x?y=1#z",
+        "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+        "tag:a@b,2026:x",
+        "mailto:a@b",
+        "a+b-c.d:e",
+        "https://[2001:db8::1]/",
+        "https://a/%C3%BC",
+        "x:1",
+        "https://a/?#",
+    ],
+)
+def test_uris(text):
+    """An absolute URI of RFC 3986's characters is a name as it stands."""
+    assert who(uri(text), NameKind.URI).name.value == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no uri at all",
+        "relative/path",
+        "//a/b",
+        ":a",
+        "1a:b",
+        "a:",
+        "a:#b",
+        "https://a b",
+        "https://a/é",
+        "https://a/%",
+        "https://a/%4",
+        "https://a/%GG",
+        "https://a/#b#c",
+        "https://a/<b>",
+        'https://a/"',
+        "https://a/\\b",
+        "https://a/{b}",
+        "a:b\n",
+        "a:b\x00",
+        "a:^",
+        "",
+    ],
+)
+def test_names_that_are_no_uris(text):
+    """A URI without a scheme, and what RFC 3986 wants encoded, refuse the client, whichever name is asked for."""
+    for kind in (NameKind.URI, NameKind.SUBJECT):
+        with pytest.raises(Rejection) as refused:
+            who(uri(text), kind)
+        assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
 
 
 @pytest.mark.xfail(strict=True, reason="a common name of any string type is read, OCTET STRING too (RFC 5280 §4.1.2.4)")
@@ -214,6 +304,15 @@ def test_subject_that_is_no_text():
     with pytest.raises(Rejection) as refused:
         identify(path, NameKind.COMMON_NAME)
     assert refused.value.reason in {Reason.IDENTITY_INVALID, Reason.CERTIFICATE_MALFORMED}
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # cryptography says so too
+def test_empty_common_name():
+    """A common name of no characters is a malformed name, not one that is missing."""
+    empty = altered(client(), root(), {SUBJECT: text_subject(0x0C, b"")})
+    with pytest.raises(Rejection) as refused:
+        identify(verify_path(PresentedChain(empty, ()), bundle(), Profile(), NOW), NameKind.SHA256)
+    assert refused.value.reason is Reason.IDENTITY_INVALID
 
 
 def test_bmp_string():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -11,10 +14,11 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from authz_server.hop import NetworkProof, PeerProof
+from authz_server.hop import Freshness, Key, MacProof, NetworkProof, PeerProof, ReplayMemory, SecretProof, SignatureProof
 from authz_server.loading import load_anchors, load_snapshot
 from authz_server.settings import read_settings
 from tests import pki
+from tests.hop.signing import public_pem
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def load(tmp_path):
         file = tmp_path / "ca.pem"
         file.write_bytes(bundle)
         variables = {"SOURCE_FORMAT": "xfcc", "ALLOW": "*", "HOP_PRINCIPALS": "w", "TRUST_BUNDLE_FILE": str(file)} | more
-        settings, problems = read_settings({f"AUTHZ_{name}": value for name, value in variables.items()})
+        settings, problems = read_settings({f"AUTHZ_{name}": value for name, value in variables.items() if value is not None})
         assert problems == ()
         return load_snapshot(settings, now)
 
@@ -108,8 +112,9 @@ def test_pins(load, text):
 
 @pytest.mark.parametrize("text", [PIN[:-2], "zz" * 32, "é" * 32])
 def test_pins_refused(load, text):
-    """Anything that is not 32 bytes is named."""
-    assert [p.name for p in load(ROOT, HOP_PUBLIC_KEY_SHA256=text).problems] == ["AUTHZ_HOP_PUBLIC_KEY_SHA256"]
+    """Anything that is not 32 bytes is named, and what would be right."""
+    (problem,) = load(ROOT, HOP_PUBLIC_KEY_SHA256=text).problems
+    assert (problem.name, "64 hexadecimal digits" in problem.message) == ("AUTHZ_HOP_PUBLIC_KEY_SHA256", True)
 
 
 def test_both_proofs(load):
@@ -129,6 +134,290 @@ def test_revision_follows_content(load):
     assert load(ROOT, pki.NOW + pki.SECOND).snapshot.revision == first
     assert load(ROOT, HOP_NAME="other").snapshot.revision != first
     assert load(ROOT + b"\n").snapshot.revision != first
+
+
+SECRET, NEXT = b"0123456789abcdef0123456789abcdef", b"fedcba9876543210fedcba9876543210"
+THIRD = b"x" * 32
+RANDOM = bytes(range(31)) + b"\n"
+
+
+@pytest.fixture
+def keyed(load, tmp_path):
+    """Load with files of these contents; settings name them as ``{NAME}``."""
+
+    def load_keyed(files: dict[str, bytes], now=pki.NOW, **more):
+        paths = {}
+        for name, content in files.items():
+            paths[name] = tmp_path / name
+            paths[name].write_bytes(content)
+        return load(ROOT, now, **{name: value and value.format(folder=tmp_path, **paths) for name, value in more.items()})
+
+    return load_keyed
+
+
+def proofs(loaded, source="default"):
+    (hop,) = loaded.snapshot.ingresses[source].hops
+    return hop.proofs
+
+
+def blamed(loaded):
+    """The variables that the problems name, and all of their messages."""
+    assert loaded.snapshot is None
+    return [problem.name for problem in loaded.problems], "\n".join(problem.message for problem in loaded.problems)
+
+
+def test_every_proof(keyed):
+    """A hop asks for all proofs that are configured, the cheap ones first."""
+    loaded = keyed(
+        {"secret": SECRET, "mac": NEXT, "public": public_pem("ed25519"), "shared": RANDOM},
+        HOP_NETWORKS="10.0.0.0/8",
+        HOP_SECRET_FILES="{secret}",
+        HOP_HMAC_KEY_FILES="{mac}",
+        HOP_SIGNATURE_KEYS="p={public}",
+        HOP_SIGNATURE_SECRETS="s={shared}",
+        HOP_MAX_AGE_SECONDS="7",
+        HOP_CLOCK_SKEW_SECONDS="1",
+    )
+    peer, network, secret, mac, signature = proofs(loaded)
+    assert (type(peer), type(network)) == (PeerProof, NetworkProof)
+    assert secret == SecretProof("x-hop-secret", (SECRET,))
+    fresh = Freshness(timedelta(seconds=7), timedelta(seconds=1))
+    certificate = ("x-forwarded-client-cert",)
+    assert mac == MacProof("x-hop-signature", (NEXT,), certificate, fresh, mac.memory)
+    keys = {"p": Key.from_public_pem(public_pem("ed25519")), "s": Key.from_secret(RANDOM)}
+    components = ("@method", "@authority", "@path", "@query")
+    assert signature == SignatureProof(keys, certificate, components, fresh, mac.memory)
+    assert signature.memory is mac.memory
+
+
+def test_what_is_signed(keyed):
+    """Beside the certificate headers it is the proxy's verdict on the certificate; other siblings repeat the certificate."""
+    siblings = "verified:x-verify=SUCCESS,subject:x-subject,strip:x-other"
+    loaded = keyed(
+        {"mac": SECRET},
+        HOP_HMAC_KEY_FILES="{mac}",
+        SOURCE_FORMAT="rfc9440",
+        SOURCE_SIBLINGS=siblings,
+    )
+    assert proofs(loaded)[-1].covered == ("client-cert", "client-cert-chain", "x-verify")
+    assert {"x-subject", "x-other", "x-hop-signature"} <= loaded.snapshot.consumed_headers
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (SECRET, SECRET),
+        (SECRET + b"\n", SECRET),
+        (SECRET + b"\r\n", SECRET),
+        (SECRET + b"\n\n", SECRET),
+        (SECRET[:16] + b" " + SECRET[16:], SECRET[:16] + b" " + SECRET[16:]),
+        (RANDOM, RANDOM),  # its last byte is no line break
+        (RANDOM + b"\r", RANDOM + b"\r"),
+    ],
+)
+def test_line_breaks(keyed, content, secret):
+    """A text file's line break is no part of the key; random bytes are the key to the last one."""
+    assert proofs(keyed({"mac": content}, HOP_HMAC_KEY_FILES="{mac}"))[-1].keys == (secret,)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds 0 bytes"),
+        (b"\n", "holds 0 bytes"),
+        (SECRET[:31] + b"\n", "holds 31 bytes"),
+        (b"\xef\xbb\xbf" + SECRET, "byte order mark"),
+        (SECRET.decode().encode("utf-16"), "byte order mark"),
+        (public_pem("ed25519"), "is PEM"),
+        (b"-----BEGIN", "is PEM"),
+        (pki.root().key_pem, "is PEM"),
+    ],
+)
+@pytest.mark.parametrize("name", ["SECRET_FILES", "HMAC_KEY_FILES", "SIGNATURE_SECRETS"])
+def test_secrets_refused(keyed, name, content, words):
+    """What is too short, or no secret, is refused by file and kind, wherever a secret is asked for."""
+    names, message = blamed(keyed({"file": content}, **{f"HOP_{name}": "k={file}" if name.endswith("SECRETS") else "{file}"}))
+    assert names == [f"AUTHZ_HOP_{name}"]
+    assert words in message
+    assert "file" in message
+
+
+@pytest.mark.parametrize("content", [SECRET + b" x", SECRET + b"\t", b"\xff" * 32, SECRET + "é".encode(), SECRET + b"\0"])
+def test_secrets_that_no_header_holds(keyed, content):
+    """A secret that travels in a header is visible ASCII, or it would never match."""
+    names, message = blamed(keyed({"file": content}, HOP_SECRET_FILES="{file}"))
+    assert (names, "visible ASCII" in message) == (["AUTHZ_HOP_SECRET_FILES"], True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "one PEM block"),
+        (SECRET, "one PEM block"),
+        (public_pem("ed25519") * 2, "one PEM block"),
+        (pki.root().certificate_pem, "no public key"),
+        (pki.root().key_pem, "holds a private key"),
+        (public_pem("ed25519") + pki.root().key_pem, "holds a private key"),
+    ],
+)
+def test_public_keys_refused(keyed, content, words):
+    """A public key's file holds that and nothing else."""
+    names, message = blamed(keyed({"file": content}, HOP_SIGNATURE_KEYS="k={file}"))
+    assert (names, words in message) == (["AUTHZ_HOP_SIGNATURE_KEYS"], True)
+
+
+@pytest.mark.parametrize(
+    ("public", "secrets", "expected"),
+    [
+        ("k={a},k={b}", None, "SIGNATURE_KEYS"),
+        ("k={a}", "k={s}", "SIGNATURE_SECRETS"),  # which algorithm would it be?
+        (None, "k={s},k={t}", "SIGNATURE_KEYS"),
+    ],
+)
+def test_key_ids_are_unique(keyed, public, secrets, expected):
+    """One key id names one key."""
+    more = {"HOP_SIGNATURE_KEYS": public, "HOP_SIGNATURE_SECRETS": secrets}
+    files = {"a": public_pem("ed25519"), "b": public_pem("p256"), "s": SECRET, "t": NEXT}
+    names, message = blamed(keyed(files, **{name: value for name, value in more.items() if value}))
+    assert f"AUTHZ_HOP_{expected}" in names
+    assert "k: names" in message
+
+
+@pytest.mark.parametrize("name", ["HMAC_KEY_FILES", "SIGNATURE_SECRETS"])
+def test_a_secret_that_is_shown_is_no_key(keyed, name):
+    """Who reads one request's shared secret must not be able to sign others."""
+    value = "k={b}" if name.endswith("SECRETS") else "{b}"
+    names, message = blamed(keyed({"a": SECRET + b"\n", "b": SECRET}, HOP_SECRET_FILES="{a}", **{f"HOP_{name}": value}))
+    assert (names, "every request shows" in message) == ([f"AUTHZ_HOP_{name}"], True)
+
+
+def test_folder_as_kubernetes_mounts_it(keyed, tmp_path):
+    """A folder stands for its files by way of the links that Kubernetes swaps; hidden ones are not read twice."""
+    version = tmp_path / "mounted" / "..2026_06_01"
+    version.mkdir(parents=True)
+    (tmp_path / "mounted" / "..data").symlink_to(version.name)
+    for name, content in {"current": SECRET, "next": NEXT}.items():
+        (version / name).write_bytes(content + b"\n")
+        (tmp_path / "mounted" / name).symlink_to(f"..data/{name}")
+    for name in ("SECRET_FILES", "HMAC_KEY_FILES"):
+        proof = proofs(keyed({}, **{f"HOP_{name}": "{folder}/mounted"}))[-1]
+        assert (proof.secrets if name == "SECRET_FILES" else proof.keys) == (SECRET, NEXT)
+
+
+def test_folders_refused(keyed, tmp_path, monkeypatch):
+    """An empty folder, one of hidden files or folders, and one that cannot be listed are problems."""
+    for folder in ("empty", "hidden", "nested/inner", "closed"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "hidden" / ".secret").write_bytes(SECRET)
+    for folder, words in (("empty", "is empty"), ("hidden", "is empty"), ("nested", "Is a directory"), ("absent", "No such")):
+        names, message = blamed(keyed({}, HOP_SECRET_FILES=f"{{folder}}/{folder}"))
+        assert (names, words in message) == (["AUTHZ_HOP_SECRET_FILES"], True)
+    listed = pathlib.Path.iterdir
+
+    def closed(path):
+        if path.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", closed)  # root, who may run the tests, can list every folder
+    assert "Permission denied" in blamed(keyed({}, HOP_SECRET_FILES="{folder}/closed"))[1]
+
+
+def test_paths_that_are_none(keyed):
+    """A path that no file can have is a problem like an absent file."""
+    assert blamed(keyed({}, HOP_SECRET_FILES='["/a\\u0000b"]'))[0] == ["AUTHZ_HOP_SECRET_FILES"]
+    assert blamed(keyed({}, HOP_SIGNATURE_KEYS="k=/nonexistent"))[0] == ["AUTHZ_HOP_SIGNATURE_KEYS"]
+
+
+def test_problems_of_every_kind_together(keyed):
+    """Every file of every hop is read before anything is said."""
+    names, message = blamed(
+        keyed(
+            {"short": b"x", "private": pki.root().key_pem},
+            ALLOW="nobody:x",
+            HOP_SECRET_FILES="{short},/nonexistent",
+            HOP_HMAC_KEY_FILES="{private}",
+            HOP_SIGNATURE_KEYS="k={private}",
+            HOP_CERTIFICATE_SHA256="ab",
+        )
+    )
+    kinds = ("SECRET_FILES", "SECRET_FILES", "HMAC_KEY_FILES", "SIGNATURE_KEYS", "CERTIFICATE_SHA256")
+    assert names == [*(f"AUTHZ_HOP_{kind}" for kind in kinds), "AUTHZ_ALLOW"]
+    assert message.count("/nonexistent") == 1
+
+
+TWO = {
+    "HOP_PRINCIPALS": None,
+    "HOPS": """
+        a: {{principals: x}}
+        b: {{secret_files: ["{secret}"]}}""",
+    "SOURCE_FORMAT": None,
+    "SOURCES": """
+        one: {{preset: rfc9440, hops: [a]}}
+        two: {{preset: nginx, hops: [b], trust_bundle_file: "{other}"}}
+        three: {{preset: nginx}}""",
+}
+
+
+def test_several_sources(keyed):
+    """Each source gets its hops, all of them without a choice, its bundle, and the one of all without its own."""
+    other = pki.authority("Other").certificate_pem
+    loaded = keyed({"secret": SECRET, "other": other}, **TWO)
+    ways = loaded.snapshot.ingresses
+    hops = {name: [hop.name for hop in way.hops] for name, way in ways.items()}
+    assert hops == {"one": ["a"], "two": ["b"], "three": ["a", "b"]}
+    subjects = {
+        name: [anchor.x509.subject.rfc4514_string() for anchor in way.domains[0].trust.anchors] for name, way in ways.items()
+    }
+    assert subjects == {"one": ["CN=Root"], "two": ["CN=Other"], "three": ["CN=Root"]}
+    assert len(loaded.snapshot.anchors) == 2
+
+
+def test_danger_is_in_the_name(load):
+    """Without a proof of the hop, which has to be asked for, every source says so in its proof."""
+    loaded = load(ROOT, HOP_PRINCIPALS=None, UNSAFE_NO_HOP_PROOF="true")
+    (hop,) = loaded.snapshot.ingresses["default"].hops
+    assert (hop.name, hop.proofs, hop.unsafe_unproven) == ("unproven", (), True)
+    assert loaded.warnings[0].split()[0] == "AUTHZ_UNSAFE_NO_HOP_PROOF"
+
+
+def test_a_reload_forgets_nothing(tmp_path):
+    """The memory of used messages is the process's own: it stays when a new snapshot comes, empty or not."""
+    (tmp_path / "ca.pem").write_bytes(ROOT)
+    (tmp_path / "key").write_bytes(SECRET)
+    variables = {
+        "SOURCE_FORMAT": "xfcc",
+        "ALLOW": "*",
+        "TRUST_BUNDLE_FILE": tmp_path / "ca.pem",
+        "HOP_HMAC_KEY_FILES": tmp_path / "key",
+    }
+    settings, _ = read_settings({f"AUTHZ_{name}": str(value) for name, value in variables.items()})
+    memory = ReplayMemory()
+    for _ in range(2):
+        assert proofs(load_snapshot(settings, pki.NOW, memory))[0].memory is memory
+
+
+def test_revision_follows_keys(keyed):
+    """The revision changes with every key, and with what a key is for."""
+    first = {"HOP_SECRET_FILES": "{a}", "HOP_HMAC_KEY_FILES": "{b}"}
+    revisions = {
+        keyed({"a": a, "b": b}, **first).snapshot.revision
+        for a, b in ((SECRET, NEXT), (NEXT, SECRET), (SECRET, THIRD), (THIRD, NEXT), (SECRET + b"\n", NEXT))
+    }
+    assert len(revisions) == 5
+
+
+def test_revision_tells_folders_apart(keyed, tmp_path):
+    """A key that moves from one folder to another means something else, though all contents are the same."""
+    revisions = set()
+    for secrets, keys in (((SECRET,), (NEXT, THIRD)), ((SECRET, NEXT), (THIRD,))):
+        for folder, contents in (("s", secrets), ("h", keys)):
+            shutil.rmtree(tmp_path / folder, ignore_errors=True)
+            (tmp_path / folder).mkdir()
+            for number, content in enumerate(contents):
+                (tmp_path / folder / str(number)).write_bytes(content)
+        revisions.add(keyed({}, HOP_SECRET_FILES="{folder}/s", HOP_HMAC_KEY_FILES="{folder}/h").snapshot.revision)
+    assert len(revisions) == 2
 
 
 _DUMP = """

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+import yaml
 
 from authz_server.settings import read_settings
 
@@ -63,7 +67,11 @@ def test_file_environment_and_value_files_together(tmp_path):
         {"AUTHZ_CONFIG": str(config), "AUTHZ_ALLOW_FILE": str(allow), "AUTHZ_IDENTITY": "email", "PATH": "/bin"}
     )
     assert problems == ()
-    assert (found.identity, found.allow, found.hops["waf"].principals) == ("email", ("dns:a", "dns:b"), ("CN=waf,O=Lab",))
+    assert (found.trust_domains["default"].identity, found.allow, found.hops["waf"].principals) == (
+        "email",
+        ("dns:a", "dns:b"),
+        ("CN=waf,O=Lab",),
+    )
 
 
 def test_value_from_file(tmp_path):
@@ -130,6 +138,27 @@ def test_refused(name, value, blamed):
     assert set(names(**{name: value})) == {f"AUTHZ_{blamed}"}
 
 
+def test_nothing_set():
+    """Whoever begins with nothing is told everything that is missing, at once."""
+    found, problems = read_settings({})
+    assert found is None
+    assert {problem.name for problem in problems} == {
+        "AUTHZ_HOP_PRINCIPALS",
+        "AUTHZ_SOURCE_PRESET",
+        "AUTHZ_TRUST_BUNDLE_FILE",
+        "AUTHZ_ALLOW",
+    }
+
+
+def test_wrong_values_and_contradictions_together():
+    """A value that is wrong by itself hides no contradiction among the others, and begets none."""
+    assert set(names(HOP_NETWORKS="junk", HOP_PRINCIPALS=None, TLS_CERTIFICATE_FILE="/c", SOURCE_FORMAT="junk")) == {
+        "AUTHZ_HOP_NETWORKS",
+        "AUTHZ_SOURCE_FORMAT",
+        "AUTHZ_TLS_CERTIFICATE_FILE",
+    }
+
+
 def test_pins_need_a_principal():
     """A pin adds to a principal; with a network alone it would be checked against nothing."""
     assert names(HOP_PRINCIPALS=None, HOP_NETWORKS="10.0.0.0/8", HOP_CERTIFICATE_SHA256="ab" * 32) == ["AUTHZ_HOP_PRINCIPALS"]
@@ -152,3 +181,203 @@ def test_danger_is_said():
     """What gives safety up is named on every start."""
     found = settings(LISTEN="0.0.0.0:9001", UNSAFE_PLAINTEXT_LISTEN="true")
     assert [warning.split()[0] for warning in found.warnings] == ["AUTHZ_UNSAFE_PLAINTEXT_LISTEN"]
+
+
+HOPS = """
+region-a: {principals: [spiffe://example.org/waf], context: hop=mtls}
+region-b: {signature_keys: ["b1=/keys/b1.pem"], signature_tag: waf, max_age_seconds: 10}
+"""
+SOURCES = """
+employees: {preset: rfc9440, hops: [region-a]}
+partners: {preset: nginx, hops: [region-b], trust_bundle_file: /etc/authz/partners.pem}
+"""
+GROUPS = {"HOP_PRINCIPALS": None, "SOURCE_FORMAT": None, "HOPS": HOPS, "SOURCES": SOURCES}
+
+
+def as_json(text):
+    return json.dumps(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("written", [str, as_json])
+def test_groups(written):
+    """Several hops and sources are a mapping, in YAML or JSON, of the flat settings' names."""
+    found = settings(**GROUPS | {"HOPS": written(HOPS), "SOURCES": written(SOURCES)})
+    assert found.hops["region-a"].principals == ("spiffe://example.org/waf",)
+    assert found.hops["region-b"].signature_keys == (("b1", Path("/keys/b1.pem")),)
+    assert found.hops["region-b"].max_age_seconds == 10
+    assert found.sources["partners"].hops == ("region-b",)
+    assert found.sources["partners"].trust_bundle_file == Path("/etc/authz/partners.pem")
+
+
+def test_keys_as_pairs():
+    """A key id that holds an equals sign is written as a pair of a list."""
+    assert settings(HOP_SIGNATURE_KEYS='[["a=", "/f"]]').hops["waf"].signature_keys == (("a=", Path("/f")),)
+
+
+def test_groups_from_files(tmp_path):
+    """A group may stand in the configuration file, or in a file of its own that a variable names."""
+    config, hops = tmp_path / "authz.yaml", tmp_path / "hops"
+    config.write_text(f"sources:{SOURCES.replace(chr(10), chr(10) + '  ')}")
+    hops.write_text(HOPS)
+    found = settings(**GROUPS | {"HOPS": None, "SOURCES": None, "CONFIG": str(config), "HOPS_FILE": str(hops)})
+    assert found == settings(**GROUPS)
+
+
+def test_flat_is_a_group_of_one():
+    """The flat settings are one hop called `waf` and one source called `default`."""
+    grouped = {
+        "HOP_PRINCIPALS": None,
+        "SOURCE_FORMAT": None,
+        "HOPS": "waf: {principals: spiffe://example.org/waf}",
+        "SOURCES": "default: {format: xfcc}",
+    }
+    assert settings(**grouped) == settings()
+
+
+# Each hop is wrong in one way. The variable that is blamed, in a flat hop and in a group.
+WRONG_HOPS = [
+    ("principals", "[]"),  # written down and empty: no proof would be asked for
+    ("networks", "[]"),
+    ("networks", "['']"),
+    ("networks", "null"),
+    ("secret_files", "['']"),  # an empty path is the working directory
+    ("hmac_key_files", "[]"),
+    ("signature_keys", "[]"),
+    ("signature_keys", "[k]"),
+    ("signature_keys", "['=/f']"),
+    ("signature_keys", "['k=']"),
+    ("signature_keys", "{k: /f}"),
+    ("certificate_sha256", "[]"),
+    ("context", "hop"),
+    ("context", "hop="),
+    ("secret_header", "X-Secret"),  # upper case is never found
+    ("secret_header", "x-hop-other"),  # without a secret
+    ("hmac_header", "x-hop-other"),
+    ("signature_tag", "waf"),
+    ("signature_require_nonce", "true"),
+    ("signature_components", "['@method']"),
+    ("max_age_seconds", "5"),
+    ("clock_skew_seconds", "1"),
+    ("unknown", "1"),
+]
+WRONG_KEYED = [
+    ("max_age_seconds", "0"),
+    ("max_age_seconds", "3601"),
+    ("max_age_seconds", ".nan"),
+    ("max_age_seconds", ".inf"),
+    ("clock_skew_seconds", "-1"),
+    ("clock_skew_seconds", ".nan"),
+    ("signature_components", "[]"),
+    ("signature_components", "['@pth']"),
+    ("signature_components", "['@scheme']"),  # would be assumed
+    ("signature_components", "['@query-param']"),
+    ("signature_components", "['@signature-params']"),
+    ("signature_components", "[Date]"),
+    ("hmac_header", "signature"),  # the signature's own
+    ("secret_header", "x-hop-signature"),  # the HMAC's
+]
+
+
+def keyed(field, value):
+    fields = {"signature_keys": "[k=/f]", "hmac_key_files": "[/h]", "secret_files": "[/s]"} | {field: value}
+    return "{" + ", ".join(f"{name}: {text}" for name, text in fields.items()) + "}"
+
+
+@pytest.mark.parametrize(
+    ("field", "hop"),
+    [
+        *((field, f"{{principals: [x], {field}: {value}}}") for field, value in WRONG_HOPS if field != "principals"),
+        ("principals", "{networks: [10.0.0.0/8], principals: []}"),
+        ("principals", "{networks: [10.0.0.0/8], principals: ['']}"),
+        ("context", "{networks: [10.0.0.0/8], context: hop=mtls}"),  # would not be looked at
+        ("hmac_header", keyed("secret_header", "x-hop-signature")),
+        *((field, keyed(field, value)) for field, value in WRONG_KEYED if field != "secret_header"),
+        ("principals", "{}"),
+    ],
+)
+def test_wrong_hops(field, hop):
+    """What is wrong with a hop is blamed on its field, where it stands; what would silently do nothing is wrong."""
+    good = "{principals: [y]}"
+    assert names(HOP_PRINCIPALS=None, HOPS=f"a: {hop}\nb: {good}") == [f"AUTHZ_HOPS (a.{field})"]
+    if hop != "{}":
+        assert names(HOP_PRINCIPALS=None, HOPS=f"waf: {hop}") == [f"AUTHZ_HOP_{field.upper()}"]
+
+
+@pytest.mark.parametrize(
+    ("more", "blamed"),
+    [
+        ({"HOPS": HOPS}, {"HOPS"}),  # beside AUTHZ_HOP_PRINCIPALS
+        ({"SOURCES": SOURCES}, {"SOURCES", "SOURCES (employees.hops)", "SOURCES (partners.hops)"}),
+        (GROUPS | {"HOPS": ""}, {"HOPS"}),
+        (GROUPS | {"HOPS": "x"}, {"HOPS"}),
+        (GROUPS | {"HOPS": "a: ["}, {"HOPS"}),
+        (GROUPS | {"HOPS": "{}"}, {"HOP_PRINCIPALS", "SOURCES (employees.hops)", "SOURCES (partners.hops)"}),
+        (GROUPS | {"HOPS": HOPS + "region-a: {networks: 10.0.0.0/8}"}, {"HOPS"}),  # the last would win
+        (
+            GROUPS | {"HOPS": HOPS.replace("max_age_seconds: 10", "name: region-a")},
+            {"HOPS (region-a.name)", "HOPS (region-b.name)"},
+        ),
+        (GROUPS | {"HOPS": "1: {principals: x}"}, {"HOPS (1.[key])"}),
+        (GROUPS | {"SOURCES": "{}"}, {"SOURCE_PRESET"}),
+        (GROUPS | {"SOURCES": SOURCES + "partners: {preset: nginx}"}, {"SOURCES"}),
+        (GROUPS | {"SOURCES": SOURCES.replace("nginx", "ngnix")}, {"SOURCES (partners.preset)"}),
+        (GROUPS | {"SOURCES": SOURCES.replace("preset", "prset")}, {"SOURCES (employees.prset)", "SOURCES (partners.prset)"}),
+        (GROUPS | {"SOURCES": SOURCES.replace("[region-b]", "[region-c]")}, {"SOURCES (partners.hops)"}),
+        (GROUPS | {"SOURCES": SOURCES.replace("[region-b]", "[]")}, {"SOURCES (partners.hops)"}),  # would be every hop
+        (GROUPS | {"SOURCES": SOURCES, "TRUST_BUNDLE_FILE": None}, {"TRUST_BUNDLE_FILE"}),  # of the employees
+        ({"SOURCE_PRESET": "ngnix"}, {"SOURCE_PRESET"}),
+        ({"SOURCE_FORMAT": None}, {"SOURCE_PRESET"}),
+        ({"HOP_SECRET_FILES": "/s", "HOP_SECRET_HEADER": "x-auth-client-name"}, {"HEADER_PREFIX"}),  # set, then removed
+        ({"HOP_HMAC_KEY_FILES": "/s", "HOP_HMAC_HEADER": "x-auth-client-name"}, {"HEADER_PREFIX"}),
+        ({"HOP_SECRET_FILES": "/s", "HOP_SECRET_HEADER": "x-forwarded-client-cert"}, {"SOURCE_HEADER"}),
+        ({"HOP_SIGNATURE_KEYS": "k=/f", "SOURCE_HEADER": "signature"}, {"SOURCE_HEADER"}),
+        ({"SOURCE_CONTEXT": ""}, {"SOURCE_CONTEXT"}),
+        (
+            {"UNSAFE_NO_HOP_PROOF": "true", "HOP_PRINCIPALS": None, "HOP_HMAC_KEY_FILES": "/h"},
+            {"UNSAFE_NO_HOP_PROOF"},
+        ),
+    ],
+)
+def test_contradictions(more, blamed):
+    """Each contradiction is blamed on the variable that has to change."""
+    assert set(names(**more)) == {f"AUTHZ_{name}" for name in blamed}
+
+
+def test_a_misspelt_preset_is_guessed():
+    """A name close to a preset's is answered with it."""
+    _, (problem,) = read_settings(environment({"SOURCE_PRESET": "ngnix"}))
+    assert problem.message.startswith("did you mean 'nginx'?")
+
+
+def test_another_spelling_of_a_variable():
+    """A variable in another case is no setting, since nobody could say which of the two wins."""
+    found, problems = read_settings(environment({}) | {"AUTHZ_Hop_Principals": "other"})
+    assert found is None
+    assert [problem.name for problem in problems] == ["AUTHZ_Hop_Principals"]
+
+
+@pytest.mark.parametrize("text", ["identity: dns\nidentity: email\n", "hops: {a: {principals: x}, a: {principals: y}}\n"])
+def test_a_key_twice_in_the_file(tmp_path, text):
+    """YAML would take the last of two, and a proof might vanish."""
+    file = tmp_path / "authz.yaml"
+    file.write_text(text)
+    assert "AUTHZ_CONFIG" in names(CONFIG=str(file))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, []),
+        ({"HOP_SIGNATURE_REQUIRE_NONCE": "false"}, ["AUTHZ_HOP_SIGNATURE_REQUIRE_NONCE"]),
+        ({"HOP_SIGNATURE_COMPONENTS": "@method,@target-uri"}, []),
+        ({"HOP_SIGNATURE_COMPONENTS": "@method,@authority,@request-target"}, []),
+        ({"HOP_SIGNATURE_COMPONENTS": "@method,@authority,@path"}, ["AUTHZ_HOP_SIGNATURE_COMPONENTS"]),
+        ({"HOP_SIGNATURE_COMPONENTS": "date"}, ["AUTHZ_HOP_SIGNATURE_COMPONENTS"]),
+    ],
+)
+def test_loose_signatures_are_said(more, expected):
+    """A signature that fits other requests as well is the operator's choice, and said on every start."""
+    found = settings(**{"HOP_SIGNATURE_KEYS": "k=/f"} | more)
+    assert [warning.split(":")[0] for warning in found.warnings] == expected
+    if "date" in more.values():
+        assert found.warnings[0].endswith("differ in host, method, path, query")

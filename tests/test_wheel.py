@@ -85,10 +85,10 @@ def test_installed_wheel_works_without_the_checkout(wheel, tmp_path):
         AUTHZ_ALLOW="subject:CN=alice",
     )
     assert checked.returncode == 0, checked.stderr
-    assert "CN=Root CA" in checked.stdout
+    assert "CN=Root of today" in checked.stdout
     unset = run(command, "check")
     assert unset.returncode == 1
-    assert "AUTHZ_TRUST_BUNDLE_FILE" in unset.stderr
+    assert "AUTHZ_SOURCE_PRESET" in unset.stderr
     inspected = run(command, "inspect", "--format", "url-pem", encode_percent(encode_pem(alice().chain_der)))
     assert inspected.returncode == 0, inspected.stderr
     assert "CN=alice" in inspected.stdout

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
-from authz_server.model import NameKind, comparable_name
+from authz_server.distinguished_name import parse_distinguished_name
+from authz_server.model import NameKind
 
 if TYPE_CHECKING:
-    from authz_server.model import Principal
+    from authz_server.model import ComparableName, Principal
 
 _FINGERPRINT_DIGITS = 64
 _HEX = frozenset("0123456789abcdef")
@@ -51,7 +50,7 @@ class SubjectPattern:
     """
 
     text: str
-    rdns: tuple[frozenset[tuple[str, str]], ...]
+    rdns: ComparableName
     is_prefix: bool
 
     def matches(self, principal: Principal) -> bool:
@@ -106,13 +105,14 @@ def _name_pattern(text: str, kind: NameKind, value: str) -> NamePattern:
 def _subject_pattern(text: str, value: str) -> SubjectPattern:
     is_prefix = value.startswith("*,")
     try:
-        name = x509.Name.from_rfc4514_string(value.removeprefix("*,"))
-    except ValueError:
-        name = x509.Name([])
-    if not name.rdns:
-        msg = f"{text!r}: expected an RFC 4514 name such as `subject:CN=alice,O=Acme`, or `subject:*,O=Acme` for all below it"
-        raise ValueError(msg)
-    return SubjectPattern(text, comparable_name(name), is_prefix)
+        rdns = parse_distinguished_name(value.removeprefix("*,"))
+    except ValueError as error:
+        msg = (
+            f"{text!r}: {error}; expected an RFC 4514 name such as `subject:CN=alice,O=Acme`, or `subject:*,O=Acme` for all "
+            "below it"
+        )
+        raise ValueError(msg) from error
+    return SubjectPattern(text, rdns, is_prefix)
 
 
 def _fingerprint(text: str, value: str) -> str:

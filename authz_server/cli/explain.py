@@ -99,7 +99,12 @@ def _established(decision: Decision) -> dict[Step, Mapping[str, Any]]:
             "intermediates": len(evidence.presented.intermediates),
         }
     if evidence.path:
-        facts[Step.CERTIFICATE] = {"anchor": evidence.path.anchor.sha256, "valid_until": evidence.path.valid_until.isoformat()}
+        facts[Step.CERTIFICATE] = {
+            "anchor": evidence.path.anchor.sha256,
+            "valid_until": evidence.path.valid_until.isoformat(),
+            "revocation": evidence.revocation.value,
+            **({"leniencies": list(evidence.path.leniencies)} if evidence.path.leniencies else {}),
+        }
     if evidence.principal:
         facts[Step.IDENTITY] = {f"{name.kind.value} {n}": name.value for n, name in enumerate(evidence.principal.names, 1)}
     if isinstance(decision, Allow):

@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--preset", choices=list(PRESETS), help="the product that wrote it, instead of --format")
     parser.add_argument("--header", help="the header's name, for messages")
     parser.add_argument("--chain", help="the value of a separate chain header")
-    parser.add_argument("--element", default="sole", help="XFCC: sole, first, last or by=URI")
+    parser.add_argument("--element", default="sole", help="XFCC: sole, first, last, by=URI or hops=N")
     parser.add_argument("--trust-bundle", type=Path, help="validate the certificate against these CAs (PEM)")
     parser.add_argument("--at", help="the time to validate at, RFC 3339 (default: now)")
     parser.add_argument("--json", action="store_true")
@@ -57,11 +57,12 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return _USAGE
+    chain_values = () if args.chain is None else (_bytes(args.chain),)
     try:
-        chain = decode_chain(source, value, () if args.chain is None else (_bytes(args.chain),))
+        chain = decode_chain(source, value, chain_values)
         shown = _shown(chain, as_json=args.json)
     except Rejection as refusal:
-        _show_refusal(refusal, source.format, value, as_json=args.json)
+        _show_refusal(refusal, *_blamed(source, value, chain_values), as_json=args.json)
         return _REFUSED
     # With --json one document is printed: the chain, or why it was refused.
     if trust is None:
@@ -105,7 +106,16 @@ def _shown(chain: PresentedChain, *, as_json: bool) -> str:
     return "\n".join([lines("leaf", chain.leaf), *(lines("intermediate", each) for each in chain.intermediates)])
 
 
-def _show_refusal(refusal: Rejection, form: str, value: bytes, *, as_json: bool) -> None:
+def _blamed(source: Source, value: bytes, chain_values: tuple[bytes, ...]) -> tuple[Format, bytes]:
+    """Which value was refused, and the format that it should have: the chain header's if the certificate alone decodes."""
+    try:
+        decode_chain(source, value)
+    except Rejection:
+        return source.format, value
+    return (source.chain_format or source.format, chain_values[0]) if chain_values else (source.format, value)
+
+
+def _show_refusal(refusal: Rejection, form: Format, value: bytes, *, as_json: bool) -> None:
     words, fitting = describe_appearance(value)
     if as_json:
         error = {"reason": refusal.reason.value, "facts": refusal.facts, "looks_like": words}

@@ -43,14 +43,21 @@ def reasons_page() -> str:
     return "".join(parts)
 
 
+_GROUPS = {
+    "hops": "The trusted proxy",
+    "sources": "Where the certificate stands",
+    "trust_domains": "Whom it must lead to",
+}
+
+
 def settings_page() -> str:
     """Every setting: variable, default, meaning."""
     tables = [_rows(PREFIX, Settings)]
     for flat in FLATS:
-        what = {"hops": "The trusted proxy", "sources": "Where the certificate stands"}[flat.group]
+        what = _GROUPS[flat.group]
         tables.append(
             f"\n## {what}\n\nSeveral are written in `{PREFIX}{flat.group.upper()}`, a mapping (YAML or JSON) of names to "
-            f"these settings in lower case, without `{PREFIX}{flat.prefix.upper()}`.\n\n"
+            f"these settings in lower case{f', without `{PREFIX}{flat.prefix.upper()}`' if flat.prefix else ''}.\n\n"
             f"| variable | default | meaning |\n|---|---|---|\n{_rows(PREFIX + flat.prefix.upper(), flat.model)}"
         )
     return (

@@ -25,9 +25,14 @@ def encode_base64_der(der: bytes) -> str:
 
 def decode_base64_der_quoted(value: bytes) -> tuple[bytes, ...]:
     """The same in double quotes, which must be there."""
+    return (decode_base64(within_quotes(value)),)
+
+
+def within_quotes(value: bytes) -> bytes:
+    """What stands between the two double quotes around the value."""
     if len(value) < _SHORTEST_QUOTED or not (value.startswith(b'"') and value.endswith(b'"')):
         raise Rejection(Reason.QUOTES_MISSING)
-    return (decode_base64(value[1:-1]),)
+    return value[1:-1]
 
 
 def encode_base64_der_quoted(der: bytes) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from authz_server.forwarded.base64_der import decode_base64_der, decode_base64_der_quoted
+from authz_server.forwarded.base64_der import decode_base64_der, decode_base64_der_quoted, within_quotes
 from authz_server.forwarded.base64_der_concat import decode_base64_der_concat
 from authz_server.forwarded.base64_der_list import decode_base64_der_list
 from authz_server.forwarded.base64_pem import decode_base64_pem
@@ -52,12 +52,16 @@ def _decode_rfc9440(value: bytes) -> tuple[bytes, ...]:
     return (decode_client_cert(value),)
 
 
+def _decode_quoted_concat(value: bytes) -> tuple[bytes, ...]:
+    return decode_base64_der_concat(within_quotes(value))
+
+
 # XFCC is read by `decode_xfcc`, which needs to know the element.
 WIRES: dict[Format, Wire] = {
     Format.RFC9440: Wire(_decode_rfc9440, decode_client_cert_chain, is_chain=False),
     Format.URL_PEM: Wire(decode_url_pem, decode_url_pem, is_chain=True),
     Format.BASE64_DER: Wire(decode_base64_der, decode_base64_der_concat, is_chain=False),
-    Format.BASE64_DER_QUOTED: Wire(decode_base64_der_quoted, decode_base64_der_concat, is_chain=False),
+    Format.BASE64_DER_QUOTED: Wire(decode_base64_der_quoted, _decode_quoted_concat, is_chain=False),
     Format.BASE64_DER_LIST: Wire(decode_base64_der_list, decode_base64_der_list, is_chain=True),
     Format.BASE64_DER_CONCAT: Wire(decode_base64_der_concat, decode_base64_der_concat, is_chain=True),
     Format.PEM_SPACES: Wire(decode_pem_spaces, decode_pem_spaces, is_chain=False),

@@ -12,3 +12,6 @@ MAX_CHAIN_BYTES = 32 * 1024
 
 # As many as TLS stacks accept by default (OpenSSL's verify depth); the profile allows fewer on a path.
 MAX_CERTIFICATES = 10
+
+# Elements of X-Forwarded-Client-Cert: one for each proxy on the way, and `hops=N` counts to 99.
+MAX_ELEMENTS = 100

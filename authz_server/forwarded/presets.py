@@ -122,8 +122,8 @@ _ROWS = (
         Evidence.SECONDARY,
         "https://istio.io/latest/docs/ops/configuration/traffic-management/network-topologies/",
         _VERIFIED_BY_TLS,
-        "the certificate itself is off by default: without `Cert` or `Chain` every request ends with `xfcc_certificate_missing`; "
-        "sidecars append elements of their own",
+        "gateways send `Cert` but no `Chain`; sidecars append elements of their own, by default without a certificate, and then "
+        "requests end with `xfcc_certificate_missing`",
     ),
     Preset(
         "rfc9440",
@@ -187,7 +187,8 @@ _ROWS = (
         Evidence.RUN,
         "https://httpd.apache.org/docs/current/mod/mod_headers.html#header",
         _UNVERIFIED,
-        f"`(null)` stands for no certificate; {_SET_REPLACES}; `optional_no_ca` gives `GENEROUS`, which is refused here",
+        f"`(null)` stands for no certificate; {_SET_REPLACES}; `optional_no_ca` gives `GENEROUS`, which is "
+        "refused here; a client can name a header in `Connection` and Apache drops it",
         chain_headers=tuple(f"x-ssl-client-cert-chain-{number}" for number in range(6)),
         siblings=(
             _verified("x-ssl-client-verify", "SUCCESS"),
@@ -206,7 +207,8 @@ _ROWS = (
         "https://docs.haproxy.org/2.8/configuration.html#7.3.4-ssl_c_der",
         _UNVERIFIED,
         "`ssl_c_verify` is 0 without a certificate as well; a chain beyond `tune.bufsize` loses certificates silently, and is "
-        "absent on resumed sessions; `add-header` keeps a client's own line, `set-header` replaces it",
+        "absent on resumed sessions; `add-header` keeps a client's own line, `set-header` replaces it; a client can name "
+        "a header in `Connection` and HAProxy drops it: delete `Connection` first, or require the verify result",
         chain_headers=("x-ssl-client-cert-chain",),
         chain_format=Format.BASE64_DER_CONCAT,
         siblings=(
@@ -224,7 +226,8 @@ _ROWS = (
         Evidence.SOURCE,
         "https://github.com/openshift/router/blob/master/images/router/haproxy/conf/haproxy-config.template",
         _UNVERIFIED,
-        "strips clients' own `X-SSL*` unless `ROUTER_MUTUAL_TLS_HEADER_FILTER=false`",
+        "strips clients' own `X-SSL*` unless `ROUTER_MUTUAL_TLS_HEADER_FILTER=false`; before the fix of CVE-2026-46579 not on "
+        "plain HTTP",
         siblings=(
             _verified("x-ssl-client-verify", "0", required=True),
             *_strip(
@@ -305,7 +308,6 @@ _ROWS = (
             Sibling("x-client-cert-issuer-dn", Check.ISSUER),
             Sibling("x-client-cert-fingerprint", Check.SHA1),
         ),
-        is_leaf_only=True,
     ),
     Preset(
         "aws-alb-passthrough",
@@ -486,12 +488,13 @@ _ROWS = (
     Preset(
         "imperva",
         "Imperva Cloud WAF, client certificate header",
-        Format.URL_PEM,
+        Format.BASE64_DER,
         "x-client-cert",
         Evidence.UNCONFIRMED,
         "https://docs.imperva.com/bundle/cloud-application-security/page/manage-client-certificate.htm",
         _UNVERIFIED,
-        "the header's name is the operator's; a certificate is optional after it was assigned until it is required",
+        "documented as base64 without saying of what; the header's name is the operator's; a certificate is optional until it is "
+        "required",
         is_header_free=True,
     ),
     Preset(

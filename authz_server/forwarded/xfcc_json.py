@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from authz_server.forwarded.encodings import decode_pem, encode_pem
+from authz_server.forwarded.limits import MAX_ELEMENTS
 from authz_server.forwarded.xfcc_element import XfccElement
 from authz_server.reasons import Reason, Rejection
 
@@ -24,6 +25,8 @@ def decode_json_elements(text: str) -> tuple[XfccElement, ...]:
         raise Rejection(Reason.XFCC_MALFORMED, detail=type(error).__name__) from error
     if not isinstance(decoded, list) or not all(isinstance(member, dict) for member in decoded):
         raise Rejection(Reason.XFCC_MALFORMED, detail="not an array of objects")
+    if len(decoded) > MAX_ELEMENTS:
+        raise Rejection(Reason.XFCC_MALFORMED, detail="too many elements")
     if not decoded:
         raise Rejection(Reason.CREDENTIAL_MISSING)
     return tuple(_element(member) for member in decoded)

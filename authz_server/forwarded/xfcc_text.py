@@ -13,6 +13,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from authz_server.forwarded.encodings import encode_pem, encode_percent
+from authz_server.forwarded.limits import MAX_ELEMENTS
 from authz_server.forwarded.url_pem import decode_url_pem
 from authz_server.forwarded.xfcc_element import XfccElement
 from authz_server.reasons import Reason, Rejection
@@ -53,6 +54,8 @@ def decode_text_elements(text: str) -> tuple[XfccElement, ...]:
         position = pair.end()
         if separator != ";":
             elements.append(_element(pairs))
+            if len(elements) > MAX_ELEMENTS:
+                raise Rejection(Reason.XFCC_MALFORMED, detail="too many elements")
             pairs = defaultdict(list)
             position = _OPTIONAL_SPACE.match(text, position).end()  # type: ignore[union-attr] # it matches the empty string
     return tuple(elements)

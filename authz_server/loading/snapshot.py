@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from authz_server.access import AllowList, parse_pattern
-from authz_server.decision import Ingress, Snapshot
+from authz_server.decision import Ingress, Snapshot, TrustDomain
 from authz_server.forwarded import Check
 from authz_server.hop import (
     Freshness,
@@ -26,14 +25,13 @@ from authz_server.hop import (
 )
 from authz_server.loading.bundles import Bundles
 from authz_server.loading.hop_keys import HopKeys, load_hop_keys
-from authz_server.settings import HopSettings, Problem, Settings, SourceSettings, variable
-from authz_server.validation import Profile, TrustBundle
+from authz_server.settings import HopSettings, Problem, Settings, SourceSettings, TrustDomainSettings, variable
+from authz_server.validation import Denylist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from authz_server.forwarded import Source
-    from authz_server.model import Certificate
 
 _T = TypeVar("_T")
 _SHA256_BYTES = 32
@@ -58,26 +56,80 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
     bundles = Bundles(now, problems)
     keys = load_hop_keys(settings.hops, problems)
     hops = _Hops(settings, keys, ReplayMemory() if memory is None else memory, problems)
-    ways: dict[str, tuple[Source, tuple[HopPolicy, ...], tuple[Certificate, ...]]] = {}
+    domains = _Domains(settings, bundles)
+    ways: dict[str, tuple[Source, tuple[HopPolicy, ...], tuple[TrustDomain, ...]]] = {}
     for name, each in settings.sources.items():
         source = each.source(name)
-        ways[name] = (source, hops.of(each, signed_headers(source)), bundles.load(*_bundle(settings, name, each)))
+        ways[name] = (source, hops.of(each, signed_headers(source)), domains.of(name, each))
     patterns = _each("AUTHZ_ALLOW", parse_pattern, settings.allow, problems)
+    denied, denylist = _denylist(settings, problems)
     if problems:
         return Loaded(None, tuple(dict.fromkeys(problems)), settings.warnings)
     snapshot = Snapshot(
-        revision=_revision(settings, (*keys.contents, *bundles.contents.values())),
-        ingresses={
-            name: Ingress(source, policies, TrustBundle(name, anchors)) for name, (source, policies, anchors) in ways.items()
-        },
+        revision=_revision(settings, (*keys.contents, *bundles.contents.values(), denied)),
+        ingresses={name: Ingress(*way) for name, way in ways.items()},
         source_context=settings.source_context,
-        profile=Profile(settings.profile_max_depth, settings.profile_allow_missing_eku),
-        identity=settings.identity,
+        trust_domain_context=settings.trust_domain_context,
+        denylist=denylist,
         rules=AllowList(patterns),
         header_prefix=settings.header_prefix,
     )
     expiring = bundles.expiring(timedelta(days=settings.trust_expiry_warning_days))
     return Loaded(snapshot, (), (*settings.warnings, *expiring))
+
+
+@dataclass(slots=True)
+class _Domains:
+    """Makes the trust domains of a source, each once."""
+
+    settings: Settings
+    bundles: Bundles
+    made: dict[str, TrustDomain] = field(default_factory=dict)
+
+    def of(self, name: str, source: SourceSettings) -> tuple[TrustDomain, ...]:
+        """The trust domains that clients of the source ``name`` may belong to; fewer after a problem."""
+        if source.trust_bundle_file is not None:
+            only = next(iter(self.settings.trust_domains.values()), TrustDomainSettings.model_validate({}))
+            own = only.model_copy(update={"trust_bundle_file": source.trust_bundle_file})
+            domain = self._domain(name, own, lambda field_name: variable("sources", name, field_name))
+            return () if domain is None else (domain,)
+        domains = (
+            self.made.get(each) or self._domain(each, self.settings.trust_domains[each], partial(variable, "trust_domains", each))
+            for each in source.trust_domains or self.settings.trust_domains
+        )
+        found = tuple(domain for domain in domains if domain is not None)
+        self.made |= {domain.name: domain for domain in found}
+        return found
+
+    def _domain(self, name: str, settings: TrustDomainSettings, where: Callable[[str], str]) -> TrustDomain | None:
+        trust = self.bundles.trust(name, settings, where)
+        if trust is None:
+            return None
+        # Pins have no issuer who could revoke them.
+        has_crls = self.settings.has_crls and settings.trust_kind != "pin"
+        return TrustDomain(
+            name=name,
+            trust=trust,
+            profile=settings.profile_of(),
+            identity=settings.identity,
+            revocation=settings.revocation_policy(has_crls=has_crls),
+            spiffe_trust_domain=settings.spiffe_trust_domain,
+        )
+
+
+def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denylist]:
+    """The content of the deny list and what it says; nothing where none is configured."""
+    if settings.denylist_file is None:
+        return b"", Denylist()
+    path = settings.denylist_file
+    try:
+        content = path.read_bytes()
+        return content, Denylist.from_text(content.decode())
+    except OSError as error:
+        problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error.strerror}; an empty file denies nobody"))
+    except ValueError as error:
+        problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error}"))
+    return b"", Denylist()
 
 
 def signed_headers(source: Source) -> tuple[str, ...]:
@@ -87,13 +139,6 @@ def signed_headers(source: Source) -> tuple[str, ...]:
     """
     verdicts = (sibling.header for sibling in source.siblings if sibling.check is Check.VERIFIED)
     return (*source.certificate_headers, *verdicts)
-
-
-def _bundle(settings: Settings, name: str, source: SourceSettings) -> tuple[str, Path]:
-    """The setting that names the bundle of a source, and its file."""
-    if source.trust_bundle_file is not None:
-        return variable("sources", name, "trust_bundle_file"), source.trust_bundle_file
-    return "AUTHZ_TRUST_BUNDLE_FILE", settings.trust_bundle_file or Path()
 
 
 def _revision(settings: Settings, contents: Iterable[bytes]) -> str:
@@ -171,7 +216,7 @@ def _pin(text: str) -> str:
     except ValueError:
         try:
             digest = base64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and text beyond ASCII raises the plain one
             digest = b""
     if len(digest) != _SHA256_BYTES:
         msg = f"{text!r}: expected a SHA-256, 64 hexadecimal digits or base64"

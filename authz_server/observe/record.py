@@ -37,7 +37,7 @@ def decision_record(  # noqa: PLR0913 - the parts of a record
         "id": decision_id,
         "time": _timestamp(time),
         "outcome": "ALLOW",
-        "revocation": "not-checked",
+        "revocation": decision.evidence.revocation.value,
         "duration": f"{seconds:.6f}s",
     }
     if isinstance(decision, Allow):
@@ -93,6 +93,8 @@ def _evidence(evidence: Evidence, redaction: Redaction) -> dict[str, Any]:
         shown["source"] = {"name": source.name, "format": source.format.value, "header": source.header}
     if evidence.hop is not None:
         shown["hop"] = {"name": evidence.hop.name, "proofs": list(evidence.hop.proofs)}
+    if evidence.path is not None and evidence.path.leniencies:
+        shown["leniencies"] = list(evidence.path.leniencies)
     principal = evidence.principal
     if principal is not None:
         shown["principal"] = {
@@ -105,6 +107,7 @@ def _evidence(evidence: Evidence, redaction: Redaction) -> dict[str, Any]:
             "public_key_sha256": principal.public_key_sha256,
             "anchor_sha256": principal.anchor_sha256,
             "not_after": _timestamp(principal.not_after),
+            "trust_domain": principal.trust_domain,
         }
     elif evidence.presented is not None:
         leaf = evidence.presented.leaf

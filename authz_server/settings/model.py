@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_serializer, model_validator
 
-from authz_server.model import NameKind
-from authz_server.settings.fields import Address, Texts, listed, mapping
+from authz_server.settings.fields import Address, Paths, Texts, listed, mapping, some
 from authz_server.settings.hop import HopSettings
 from authz_server.settings.names import variable
 from authz_server.settings.source import SourceSettings
+from authz_server.settings.trust import TrustDomainSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,13 +55,38 @@ class Settings(BaseModel):
         "source", min_length=1, description="the context extension by which Envoy names the source of a request"
     )
 
-    trust_bundle_file: Path | None = Field(None, description="CA certificates (PEM) that clients' certificates must lead to")
+    trust_domains: Annotated[dict[str, TrustDomainSettings], BeforeValidator(mapping)] = Field(
+        default_factory=dict,
+        description="several trust domains: a mapping of names to the settings of one in lower case",
+    )
+    trust_domain_context: str = Field(
+        "trust_domain", min_length=1, description="the context extension by which Envoy names the trust domain of a request"
+    )
     trust_expiry_warning_days: int = Field(30, ge=0, description="warn when a CA certificate expires within so many days")
-    profile_max_depth: int = Field(4, ge=0, le=8, description="how many intermediates a path may have")
-    profile_allow_missing_eku: bool = Field(default=False, description="accept client certificates without extended key usage")
-    identity: NameKind = Field(NameKind.SUBJECT, description="which name is the client's name")
+    denylist_file: Path | None = Field(
+        None,
+        description=(
+            "certificates that are refused whatever their CA says, one a line: `sha256:HEX`, `public-key-sha256:HEX`, "
+            "`serial:HEX issuer:NAME`"
+        ),
+    )
+    crl_files: Paths = Field((), description="CRLs (PEM or DER); a folder stands for its `*.crl`, `*.pem` and `*.der` files")
+    crl_urls: Texts = Field((), description="CRLs to fetch over http or https")
+    crl_cache_folder: Path | None = Field(
+        None, description="where fetched CRLs outlive a restart; by default they are fetched anew"
+    )
+    crl_interval_seconds: float = Field(
+        3600, gt=0, le=7 * 86400, allow_inf_nan=False, description="how often at least to fetch; sooner before nextUpdate"
+    )
+    crl_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(some)] = Field(
+        (), description="networks (CIDR) that are not public and may be connected to for CRLs"
+    )
+    reload_interval_seconds: float = Field(
+        300, gt=0, le=86400, allow_inf_nan=False, description="how often to reload even if no file seems to have changed"
+    )
+
     allow: Texts = Field(
-        min_length=1,
+        (),
         description="who is allowed: `KIND:VALUE`, `KIND:PREFIX*`, `subject:*,O=Acme` (all below a name), `*` (all valid ones)",
     )
     header_prefix: str = Field("x-auth-client-", pattern=r"^x-[a-z0-9-]+-$", description="how injected headers begin")
@@ -92,6 +117,8 @@ class Settings(BaseModel):
         return (
             *self._hop_contradictions(),
             *self._source_contradictions(),
+            *self._trust_contradictions(),
+            (not self.allow, "AUTHZ_ALLOW: say who is allowed: nobody would be"),
             (
                 tls != (self.tls_private_key_file is not None),
                 "AUTHZ_TLS_CERTIFICATE_FILE: needs AUTHZ_TLS_PRIVATE_KEY_FILE, and the other way round",
@@ -140,9 +167,11 @@ class Settings(BaseModel):
                 continue
             unknown = sorted(set(settings.hops) - set(self.hops))
             yield bool(unknown), f"{variable('sources', name, 'hops')}: no such hop: {', '.join(unknown)}"
+            unknown = sorted(set(settings.trust_domains) - set(self.trust_domains))
+            yield bool(unknown), f"{variable('sources', name, 'trust_domains')}: no such trust domain: {', '.join(unknown)}"
             yield (
-                settings.trust_bundle_file is None and self.trust_bundle_file is None,
-                "AUTHZ_TRUST_BUNDLE_FILE: name the file of CA certificates that clients' certificates must lead to",
+                settings.trust_bundle_file is not None and bool(settings.trust_domains or len(self.trust_domains) > 1),
+                f"{variable('sources', name, 'trust_bundle_file')}: contradicts several trust domains; name it in one of them",
             )
             yield (
                 any(header.startswith(self.header_prefix) for header in headers),
@@ -150,6 +179,22 @@ class Settings(BaseModel):
             )
             shared = sorted({header for hop in self.hops.values() for header in hop.headers} & set(headers))
             yield bool(shared), f"{variable('sources', name, 'header')}: {', '.join(shared)} proves a hop already"
+
+    def _trust_contradictions(self) -> Iterator[tuple[bool, str]]:
+        own = bool(self.sources) and all(source.trust_bundle_file is not None for source in self.sources.values())
+        if not self.trust_domains:
+            yield not own, "AUTHZ_TRUST_BUNDLE_FILE: name the file of CA certificates that clients' certificates must lead to"
+        for name, domain in self.trust_domains.items():
+            for is_wrong, field_name, message in domain.contradictions(has_crls=self.has_crls):
+                is_left_to_sources = own and field_name == "trust_bundle_file"
+                yield is_wrong and not is_left_to_sources, f"{variable('trust_domains', name, field_name)}: {message}"
+        claimed = [domain.spiffe_trust_domain for domain in self.trust_domains.values() if domain.spiffe_trust_domain]
+        yield len(set(claimed)) < len(claimed), "AUTHZ_TRUST_DOMAINS: two of them claim one SPIFFE trust domain"
+
+    @property
+    def has_crls(self) -> bool:
+        """Whether any revocation data is configured."""
+        return bool(self.crl_files or self.crl_urls)
 
     @property
     def warnings(self) -> tuple[str, ...]:

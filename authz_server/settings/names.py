@@ -1,6 +1,7 @@
 """How an operator writes the name of a setting.
 
-Flat settings describe one hop and one source: ``AUTHZ_HOP_NETWORKS`` is ``networks`` of the only member of ``hops``.
+Flat settings describe one hop, one source and one trust domain: ``AUTHZ_HOP_NETWORKS`` is ``networks`` of the only member
+of ``hops``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from authz_server.settings.hop import HopSettings
 from authz_server.settings.source import SourceSettings
+from authz_server.settings.trust import TrustDomainSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,11 +34,15 @@ class Flat:
         return {self.prefix + field: field for field in self.model.model_fields}
 
 
-FLATS = (Flat("hop_", "hops", "waf", HopSettings), Flat("source_", "sources", "default", SourceSettings))
+FLATS = (
+    Flat("hop_", "hops", "waf", HopSettings),
+    Flat("source_", "sources", "default", SourceSettings),
+    Flat("", "trust_domains", "default", TrustDomainSettings),
+)
 
 
 def variable(group: str, name: str, field: str) -> str:
-    """The variable for a field of a hop or source: flat if it is the only one, else the group and where in it."""
+    """The variable for a field of a group's member: flat if it is the only one, else the group and where in it."""
     for flat in FLATS:
         if (flat.group, flat.name) == (group, name):
             return (PREFIX + flat.prefix + field).upper()

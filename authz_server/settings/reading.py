@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _CONFIG = "AUTHZ_CONFIG"
+_GROUPS = frozenset(flat.group for flat in FLATS)
 _KNOWN = frozenset(Settings.model_fields).union(*(flat.fields for flat in FLATS))
 
 
@@ -38,12 +39,31 @@ def read_settings(environ: Mapping[str, str]) -> tuple[Settings | None, tuple[Pr
     """The settings, or ``None`` and every problem with them."""
     problems: list[Problem] = []
     values = _from_file(environ, problems) | _from_environment(environ, problems)
+    nested = _nested(values, problems)
     try:
-        settings = Settings.model_validate(_nested(values, problems))
+        settings = Settings.model_validate(nested)
     except ValidationError as error:
         problems += _translate(error)
+        wrong = {str(each["loc"][0]) for each in error.errors(include_url=False) if each["loc"]}
+        problems += _contradictions_without(wrong, nested)
         return None, tuple(problems)
     return (None if problems else settings), tuple(problems)
+
+
+def _contradictions_without(wrong: set[str], nested: Mapping[str, Any]) -> list[Problem]:
+    """What contradicts each other among the settings that are right by themselves: pydantic tells it only of whole models."""
+    if not wrong:
+        return []
+    # A group that is left out looks like one that was never written, and its members like misspelt ones.
+    wrong |= _GROUPS if wrong & _GROUPS else set()
+    try:
+        Settings.model_validate({name: value for name, value in nested.items() if name not in wrong})
+    except ValidationError as error:
+        left_groups = [flat for flat in FLATS if flat.group in wrong]
+        flat = [variable(each.group, each.name, field) for each in left_groups for field in each.model.model_fields]
+        left_out = (*flat, *(PREFIX + name.upper() for name in wrong))
+        return [problem for problem in _translate(error) if not problem.name.startswith(left_out)]
+    return []
 
 
 def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:

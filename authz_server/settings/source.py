@@ -32,13 +32,16 @@ class SourceSettings(BaseModel):
         None,
         description=(
             "headers beside it that must agree and are stripped, instead of the preset's: `CHECK:HEADER` with CHECK one of "
-            f"{names(Check)}; `verified:HEADER=VALUE` names the success value"
+            f"{names(Check)}; `verified:HEADER=VALUE` names the success value, and `CHECK!` requires the header"
         ),
     )
     hops: Texts = Field((), description="the names of the hops that it may come by; by default all of them")
     trust_bundle_file: Path | None = Field(
         None,
-        description="CA certificates (PEM) that they must lead to; by default `AUTHZ_TRUST_BUNDLE_FILE`",
+        description="CA certificates (PEM) that they must lead to, instead of the only trust domain's",
+    )
+    trust_domains: Texts = Field(
+        (), description="the names of the trust domains that its clients may belong to; by default all of them"
     )
 
     def source(self, name: str) -> Source:
@@ -57,6 +60,9 @@ class SourceSettings(BaseModel):
         source = replace(base, **changes)
         if source.format is Format.XFCC and source.chain_headers:
             msg = "chain_headers: an XFCC element holds its chain itself; unset it"
+            raise ValueError(msg)
+        if source.chain_format is Format.XFCC or (self.chain_format is not None and not source.chain_headers):
+            msg = "chain_format: for chain_headers, of which XFCC has none; unset it"
             raise ValueError(msg)
         if source.format is not Format.XFCC and self.element != "sole":
             msg = "element: only XFCC has elements; unset it"
@@ -78,7 +84,8 @@ class SourceSettings(BaseModel):
             if self.format is None or self.format is source.format:
                 return source
             # The operator saw other bytes than the preset expects; what it says about chains does not hold for them.
-            return replace(source, format=self.format, chain_format=None, is_leaf_only=False)
+            chain_headers = () if self.format is Format.XFCC else source.chain_headers
+            return replace(source, format=self.format, chain_headers=chain_headers, chain_format=None, is_leaf_only=False)
         if self.format is None:
             msg = "preset: name the product in front, or set the format"
             raise ValueError(msg)

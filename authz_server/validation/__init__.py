@@ -1,9 +1,33 @@
 """``PresentedChain`` -> ``CertificationPath``: RFC 5280 path validation under a client-certificate profile.
 
-Revocation is not looked at here yet; the hop was proven before, and who the client is comes behind.
+The hop was proven before, and who the client is comes behind.
 """
 
-from authz_server.validation.path import TrustBundle, verify_path
+from authz_server.validation.denylist import Denylist, check_denylist
+from authz_server.validation.path import verify_path
 from authz_server.validation.profile import Profile
+from authz_server.validation.revocation import (
+    RevocationData,
+    RevocationMode,
+    RevocationPolicy,
+    RevocationStatus,
+    check_revocation,
+)
+from authz_server.validation.spiffe import presented_trust_domain
+from authz_server.validation.trust import PinnedCertificates, Trust, TrustBundle
 
-__all__ = ["Profile", "TrustBundle", "verify_path"]
+__all__ = [
+    "Denylist",
+    "PinnedCertificates",
+    "Profile",
+    "RevocationData",
+    "RevocationMode",
+    "RevocationPolicy",
+    "RevocationStatus",
+    "Trust",
+    "TrustBundle",
+    "check_denylist",
+    "check_revocation",
+    "presented_trust_domain",
+    "verify_path",
+]

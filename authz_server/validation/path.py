@@ -1,94 +1,125 @@
-"""RFC 5280 §6 path validation against one trust bundle, by ``cryptography``'s ``ClientVerifier``."""
+"""RFC 5280 §6 path validation against one trust bundle, by ``cryptography``'s ``ClientVerifier``; or a pin's own rules."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, VerificationError
 
 from authz_server.model import CERTIFICATE_PARSE_ERRORS, Certificate, CertificationPath
 from authz_server.reasons import Reason, Rejection
+from authz_server.validation.extensions import find_extension
 from authz_server.validation.profile import (
     Profile,
     bounded_intermediates,
     ca_extensions,
     check_leaf,
+    check_pinned,
     leaf_extensions,
 )
+from authz_server.validation.spiffe import check_authority_svid
+from authz_server.validation.trust import PinnedCertificates, Trust, TrustBundle
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from cryptography import x509
 
     from authz_server.model import PresentedChain
 
 _LEAF_EXTENSIONS = leaf_extensions()
 _CA_EXTENSIONS = ca_extensions()
+_CA_EXTENSIONS_OF_ANY_PURPOSE = ca_extensions(any_purpose=True)
+_ANY_POLICY = "2.5.29.32.0"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustBundle:
-    """The trust anchors of one bundle. Certificates out of a header are never anchors.
-
-    Every anchor must be a CA certificate: ``ClientVerifier`` accepts a leaf that is itself in the store, unchecked.
-    """
-
-    name: str
-    anchors: tuple[Certificate, ...]
-    store: Store = field(init=False, repr=False, compare=False)
-    fingerprints: frozenset[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Index the anchors; an empty bundle would trust nobody and is the operator's mistake."""
-        if not self.anchors:
-            msg = "a trust bundle needs at least one anchor"
-            raise ValueError(msg)
-        object.__setattr__(self, "store", Store([anchor.x509 for anchor in self.anchors]))
-        object.__setattr__(self, "fingerprints", frozenset(anchor.sha256 for anchor in self.anchors))
-
-
-def verify_path(presented: PresentedChain, trust: TrustBundle, profile: Profile, now: datetime) -> CertificationPath:
+def verify_path(presented: PresentedChain, trust: Trust, profile: Profile, now: datetime) -> CertificationPath:
     """Verify that the leaf leads to an anchor of ``trust`` at ``now`` (aware, UTC); raises ``Rejection`` otherwise.
 
     1. the leaf's own fields; 2. which intermediates may be used; 3. signatures, validity, basic constraints, key usage,
-    path length and name constraints along a path to an anchor.
+    path length and name constraints along a path to an anchor; 4. what the profile asks of the whole path.
 
     Does NOT establish that nothing on the path is revoked, nor that the sender holds the leaf's key.
     """
     now = now.replace(microsecond=0)  # RFC 5280 §4.1.2.5: validity is in whole seconds, both ends included
-    check_leaf(presented.leaf, profile, now)  # 1
-    candidates = bounded_intermediates(presented.intermediates, trust.fingerprints, now)  # 2
-    verifier = (  # 3
+    if isinstance(trust, PinnedCertificates):
+        return _pinned(presented.leaf, trust, now)
+    leniencies = check_leaf(presented.leaf, profile, now)  # 1
+    candidates = _candidates(presented, trust, now)  # 2
+    try:
+        chain = _verified_chain(presented.leaf, candidates, trust, profile, now)  # 3
+        path = _path(presented.leaf, candidates, trust, chain, now, leniencies)
+    except (VerificationError, *CERTIFICATE_PARSE_ERRORS) as error:
+        raise _diagnose(presented.leaf, candidates, trust, now, str(error)) from error
+    _check_profile(path, profile)  # 4
+    return path
+
+
+def _pinned(leaf: Certificate, trust: PinnedCertificates, now: datetime) -> CertificationPath:
+    pin = trust.by_sha256.get(leaf.sha256)
+    if pin is None:
+        raise Rejection(Reason.CERTIFICATE_NOT_PINNED, sha256=leaf.sha256)
+    check_pinned(pin, now)
+    return CertificationPath(pin, (), pin, now, pin.x509.not_valid_after_utc)
+
+
+def _candidates(presented: PresentedChain, trust: TrustBundle, now: datetime) -> tuple[Certificate, ...]:
+    """The intermediates to build with: those of the header, bounded, and those that the operator configured."""
+    candidates = bounded_intermediates(presented.intermediates, trust.fingerprints, now)
+    configured = [above for below in (presented.leaf, *candidates) for above in trust.intermediates_above(below)]
+    return tuple(dict.fromkeys((*candidates, *configured)))
+
+
+def _verified_chain(
+    leaf: Certificate, candidates: tuple[Certificate, ...], trust: TrustBundle, profile: Profile, now: datetime
+) -> list[x509.Certificate]:
+    verifier = (
         PolicyBuilder()
         .store(trust.store)
         .time(now)
         .max_chain_depth(profile.max_depth)
-        .extension_policies(ca_policy=_CA_EXTENSIONS, ee_policy=_LEAF_EXTENSIONS)
+        .extension_policies(
+            ca_policy=_CA_EXTENSIONS_OF_ANY_PURPOSE if profile.is_any_purpose else _CA_EXTENSIONS, ee_policy=_LEAF_EXTENSIONS
+        )
         .build_client_verifier()
     )
-    try:
-        verified = verifier.verify(presented.leaf.x509, [candidate.x509 for candidate in candidates])
-        return _path(presented.leaf, candidates, trust, verified.chain, now)
-    except (VerificationError, *CERTIFICATE_PARSE_ERRORS) as error:
-        raise _diagnose(presented.leaf, candidates, trust, now, str(error)) from error
+    return verifier.verify(leaf.x509, [candidate.x509 for candidate in candidates]).chain
 
 
-def _path(
+def _path(  # noqa: PLR0913, PLR0917 - the parts of a path
     leaf: Certificate,
     candidates: tuple[Certificate, ...],
     trust: TrustBundle,
     chain: list[x509.Certificate],
     now: datetime,
+    leniencies: tuple[str, ...],
 ) -> CertificationPath:
     """The verified chain in our own types; a chain of one would be a leaf that is its own anchor."""
-    by_parsed = {certificate.x509: certificate for certificate in (*candidates, *trust.anchors)}
-    authorities = tuple(by_parsed[certificate] for certificate in chain[1:])
+    by_parsed = {certificate.x509: certificate for certificate in candidates}
+    authorities = tuple(by_parsed.get(each) or trust.by_parsed[each] for each in chain[1:])
     if not authorities or authorities[-1].sha256 not in trust.fingerprints:
         raise Rejection(Reason.PATH_INVALID, detail="the path does not end at an anchor")
     valid_until = min(certificate.not_valid_after_utc for certificate in chain)
-    return CertificationPath(leaf, authorities[:-1], authorities[-1], now, valid_until)
+    return CertificationPath(leaf, authorities[:-1], authorities[-1], now, valid_until, leniencies)
+
+
+def _check_profile(path: CertificationPath, profile: Profile) -> None:
+    if profile.spiffe_trust_domain:
+        for authority in (*path.intermediates, path.anchor):
+            check_authority_svid(authority, profile.spiffe_trust_domain)
+    if profile.policies:
+        allowed = profile.policies
+        for certificate in (path.leaf, *path.intermediates):
+            asserted = _policies(certificate)
+            # RFC 5280 §6.1.3 (d), without policy mapping: anyPolicy of a CA stands for every policy, a leaf's for none.
+            if certificate is path.leaf or _ANY_POLICY not in asserted:
+                allowed &= asserted
+        if not allowed:
+            raise Rejection(Reason.POLICY_MISSING, required=sorted(profile.policies), presented=sorted(_policies(path.leaf)))
+
+
+def _policies(certificate: Certificate) -> frozenset[str]:
+    policies = find_extension(certificate.x509.extensions, x509.CertificatePolicies)
+    return frozenset() if policies is None else frozenset(each.policy_identifier.dotted_string for each in policies)
 
 
 def _diagnose(
@@ -98,12 +129,11 @@ def _diagnose(
     issuer = leaf.x509.issuer.public_bytes()
     issuer_text = leaf.x509.issuer.rfc4514_string()
     remaining = {candidate.x509.subject.public_bytes(): candidate for candidate in candidates}
-    anchors = {anchor.x509.subject.public_bytes(): anchor for anchor in trust.anchors}
     expired: list[str] = []
-    while (authority := anchors.get(issuer) or remaining.pop(issuer, None)) is not None:
+    while (authority := trust.by_subject.get(issuer) or remaining.pop(issuer, None)) is not None:
         if authority.x509.not_valid_after_utc < now:
             expired.append(authority.sha256)
-        if issuer in anchors:
+        if issuer in trust.by_subject:
             if expired:
                 return Rejection(Reason.ISSUER_EXPIRED, issuer=issuer_text, expired=expired)
             return Rejection(Reason.PATH_INVALID, issuer=issuer_text, detail=detail)

@@ -19,6 +19,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy
 from authz_server.model import CERTIFICATE_PARSE_ERRORS, Certificate
 from authz_server.reasons import Reason, Rejection
 from authz_server.validation.extensions import find_extension
+from authz_server.validation.spiffe import check_leaf_svid
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,32 +35,58 @@ MAX_RSA_BITS = 8192
 MIN_RSA_EXPONENT = 65537
 MAX_RSA_EXPONENT = 2**32
 
+_SERIAL_LIMIT = 2 ** (20 * 8 - 1)
+
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _SUPPORTED_CONSTRAINTS = (x509.DNSName, x509.IPAddress, x509.RFC822Name)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What may be tuned. ``max_depth`` counts the intermediates on a path; a missing EKU is a leniency of RFC 5280."""
+    """What may be tuned.
+
+    ``max_depth`` counts the intermediates on a path. Each ``allow_…`` is a leniency for old PKIs. ``policies`` are dotted
+    OIDs, one of which every certificate of a path must assert. ``spiffe_trust_domain`` asks for X509-SVIDs of that domain.
+    ``is_any_purpose`` looks at no purpose at all, and is for the verification of other certificates than clients'.
+    """
 
     max_depth: int = 4
     allow_missing_eku: bool = False
+    allow_any_eku: bool = False
+    allow_missing_digital_signature: bool = False
+    policies: frozenset[str] = frozenset()
+    spiffe_trust_domain: str = ""
+    is_any_purpose: bool = False
 
 
-def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> None:
-    """Raise ``Rejection`` unless the certificate may be used by a client at ``now`` (whole seconds).
+def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> tuple[str, ...]:
+    """The leniencies that it took; raises ``Rejection`` unless a client may use the certificate at ``now`` (whole seconds).
 
     Establishes time, key usage, kind and size of its own fields. Does NOT establish who signed it.
     """
+    leniencies: list[str] = []
+    try:
+        check_pinned(leaf, now)
+        if not profile.is_any_purpose:
+            extensions = leaf.x509.extensions
+            _check_not_ca(extensions)
+            leniencies += _check_key_usage(extensions, profile)
+            leniencies += _check_extended_key_usage(extensions, profile)
+    except CERTIFICATE_PARSE_ERRORS as error:
+        raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
+    if profile.spiffe_trust_domain:
+        check_leaf_svid(leaf, profile.spiffe_trust_domain)
+    return tuple(leniencies)
+
+
+def check_pinned(leaf: Certificate, now: datetime) -> None:
+    """Raise ``Rejection`` unless a certificate that is trusted as it is may be used at ``now``: by time, form and key."""
     try:
         _check_validity(leaf.x509, now)
-        if leaf.x509.serial_number <= 0:  # RFC 5280 §4.1.2.2
+        # RFC 5280 §4.1.2.2: positive, at most 20 octets, of which the first bit is the sign.
+        if not 0 < leaf.x509.serial_number < _SERIAL_LIMIT:
             raise Rejection(Reason.CERTIFICATE_MALFORMED, serial=f"{leaf.x509.serial_number:x}")
-        extensions = leaf.x509.extensions
-        _check_not_ca(extensions)
-        _check_key_usage(extensions)
-        _check_extended_key_usage(extensions, profile)
-        _check_sizes(leaf.x509, extensions)
+        _check_sizes(leaf.x509, leaf.x509.extensions)
         if not is_acceptable_key(leaf.x509, ed25519_too=True):
             raise Rejection(Reason.CERTIFICATE_KEY_UNACCEPTABLE)
     except CERTIFICATE_PARSE_ERRORS as error:
@@ -81,21 +108,32 @@ def _check_not_ca(extensions: x509.Extensions) -> None:
         raise Rejection(Reason.CERTIFICATE_IS_CA)
 
 
-def _check_key_usage(extensions: x509.Extensions) -> None:
+def _check_key_usage(extensions: x509.Extensions, profile: Profile) -> list[str]:
     # RFC 5280 §4.2.1.3; TLS client authentication signs (RFC 8446 §4.4.2.4).
     usage = find_extension(extensions, x509.KeyUsage)
-    if usage is not None and (usage.key_cert_sign or usage.crl_sign or not usage.digital_signature):
+    if usage is None:
+        return []
+    if usage.key_cert_sign or usage.crl_sign:
         raise Rejection(Reason.CERTIFICATE_KEY_USAGE)
+    if usage.digital_signature:
+        return []
+    if not profile.allow_missing_digital_signature:
+        raise Rejection(Reason.CERTIFICATE_KEY_USAGE)
+    return ["missing-digital-signature"]
 
 
-def _check_extended_key_usage(extensions: x509.Extensions, profile: Profile) -> None:
+def _check_extended_key_usage(extensions: x509.Extensions, profile: Profile) -> list[str]:
     # RFC 5280 §4.2.1.12. anyExtendedKeyUsage does not stand for clientAuth: the purpose must be written out.
     usage = find_extension(extensions, x509.ExtendedKeyUsage)
-    if usage is None:
-        if not profile.allow_missing_eku:
-            raise Rejection(Reason.CERTIFICATE_EXTENDED_KEY_USAGE, presented=[])
-    elif ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
-        raise Rejection(Reason.CERTIFICATE_EXTENDED_KEY_USAGE, presented=[oid.dotted_string for oid in usage])
+    if usage is not None and ExtendedKeyUsageOID.CLIENT_AUTH in usage:
+        return []
+    if usage is None and profile.allow_missing_eku:
+        return ["missing-eku"]
+    if usage is not None and profile.allow_any_eku and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usage:
+        return ["any-eku"]
+    raise Rejection(
+        Reason.CERTIFICATE_EXTENDED_KEY_USAGE, presented=[] if usage is None else [oid.dotted_string for oid in usage]
+    )
 
 
 def _check_sizes(certificate: x509.Certificate, extensions: x509.Extensions) -> None:
@@ -164,13 +202,14 @@ def leaf_extensions() -> ExtensionPolicy:
     )
 
 
-def ca_extensions() -> ExtensionPolicy:
+def ca_extensions(*, any_purpose: bool = False) -> ExtensionPolicy:
     """A CA's extensions for ``ClientVerifier``; cA and pathLenConstraint are checked by the verifier itself."""
+    purpose = None if any_purpose else _require_client_purpose
     return (
         ExtensionPolicy.permit_all()
         .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
         .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _require_cert_sign)
-        .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _require_client_purpose)
+        .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, purpose)
         .may_be_present(x509.NameConstraints, Criticality.AGNOSTIC, _require_supported_constraints)
         .may_be_present(x509.CertificatePolicies, Criticality.AGNOSTIC, None)
     )

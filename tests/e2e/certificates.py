@@ -19,15 +19,17 @@ ALICE = "spiffe://example.org/alice"
 
 
 class Pki:
-    """Both CAs. ``folder`` gets every file that the shipped configurations and the service name."""
+    """The CAs. ``folder`` gets every file that the shipped configurations and the service name."""
 
     def __init__(self, folder: Path, **validity) -> None:
         """``validity`` (``not_before``, ``not_after``) goes to every certificate."""
         self.folder = folder
         self._validity = validity
         self.clients = Authority.create("Clients CA", **validity)
+        self.partners = Authority.create("Partners CA", **validity)
         self.hop = Authority.create("Hop CA", **validity)
         (folder / "clients-ca.crt").write_bytes(self.clients.certificate_pem)
+        (folder / "partners-ca.crt").write_bytes(self.partners.certificate_pem)
         (folder / "hop-ca.crt").write_bytes(self.hop.certificate_pem)
         servers = {"eku": "server"} | validity
         self.write("waf", self.hop.issue("CN=waf", uris=(WAF,), **validity))

@@ -97,7 +97,7 @@ def virtual_host(listener: Config) -> Config:
     return host
 
 
-def context_extensions(listener: Config) -> Config:
-    """The marks of the virtual host."""
-    settings = virtual_host(listener)["typed_per_filter_config"]["envoy.filters.http.ext_authz"]
+def context_extensions(scope: Config) -> Config:
+    """The marks of a virtual host or route."""
+    settings = scope["typed_per_filter_config"]["envoy.filters.http.ext_authz"]
     return settings["check_settings"]["context_extensions"]

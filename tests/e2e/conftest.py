@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from authz_server.demo.envoys import EnvoyMissingError, free_port
-from tests.e2e import wire
+from tests.e2e import vouching, wire
 from tests.e2e.certificates import Pki
-from tests.e2e.doors import ABSENT, HOUSES, edge_with_doors, settings
+from tests.e2e.doors import ABSENT, HOUSES, edge_with_doors, house_settings
 from tests.e2e.grpc_peers import echoing_server
 from tests.e2e.processes import AuthzServer, authz_servers, envoy
 from tests.e2e.refusals import ROWS
@@ -21,6 +21,8 @@ from tests.e2e.versions import envoy_binary, wanted_versions
 DOORS = {(row.door, row.house) for row in ROWS} | {
     ("edge", ABSENT),
     ("edge", "anybody"),
+    ("edge", "hmac"),
+    ("sources-plaintext", "sources"),
     ("grpc-upstream", "xfcc"),
     ("grpc-upstream", ABSENT),
 }
@@ -44,8 +46,10 @@ def binary(envoy_version):
 
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory):
-    """The certificates of the whole run."""
-    return Pki(tmp_path_factory.mktemp("pki"))
+    """The certificates of the whole run, and the keys by which the WAF proves itself."""
+    made = Pki(tmp_path_factory.mktemp("pki"))
+    vouching.write_keys(made.folder)
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +72,7 @@ class Edge:
 def houses(pki, tmp_path_factory):
     """A running authz-server for each house, with the port it listens on."""
     ports = {house: free_port() for house in HOUSES}
-    configured = {house: settings(pki, f"127.0.0.1:{ports[house]}") | changed for house, changed in HOUSES.items()}
+    configured = {house: house_settings(pki, f"127.0.0.1:{port}", house) for house, port in ports.items()}
     with authz_servers(tmp_path_factory.mktemp("houses"), configured) as servers:
         yield servers, ports
 

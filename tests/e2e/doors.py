@@ -6,6 +6,7 @@ A *door* is a change of the listener of ``envoy/edge-mtls.yaml``, a *house* a co
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING
 
 from authz_server.demo.envoys import free_port
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
     from tests.e2e.certificates import Pki
 
-# What each house changes of `settings`. The service of the house `absent` is never started.
+# Where the certificates and keys are, in the settings of houses.
+PKI = "PKI/"
+
+# What each house changes of `settings`; what is empty is not set. The service of the house `absent` is never started.
 HOUSES: dict[str, dict[str, str]] = {
     "xfcc": {},
     "rfc9440": {"AUTHZ_SOURCE_FORMAT": "rfc9440"},
@@ -38,8 +42,45 @@ HOUSES: dict[str, dict[str, str]] = {
     "another-pin": {"AUTHZ_HOP_CERTIFICATE_SHA256": "00" * 32},
     "another-network": {"AUTHZ_HOP_NETWORKS": "192.0.2.0/24"},
     "anybody": {"AUTHZ_IDENTITY": "subject", "AUTHZ_ALLOW": "*"},
+    "secret": {"AUTHZ_HOP_SECRET_FILES": PKI + "hop-secret"},
+    "hmac": {"AUTHZ_HOP_HMAC_KEY_FILES": PKI + "hop-hmac.key"},
+    "signature": {"AUTHZ_HOP_SIGNATURE_KEYS": f"waf={PKI}hop-signature.pem"},
+    "sources": {
+        "AUTHZ_HOP_PRINCIPALS": "",
+        "AUTHZ_HOP_CONTEXT": "",
+        "AUTHZ_HOPS": json.dumps(
+            {
+                "waf": {"principals": [WAF]},
+                "appliance": {"secret_files": [PKI + "hop-secret"]},
+                "signing": {"signature_keys": [f"waf={PKI}hop-signature.pem"]},
+            }
+        ),
+        "AUTHZ_SOURCE_FORMAT": "",
+        "AUTHZ_SOURCES": json.dumps(
+            {
+                "nginx": {"preset": "nginx"},
+                "nginx-required": {"preset": "nginx", "siblings": ["verified!:x-ssl-client-verify=SUCCESS"]},
+                "nginx-signed": {"preset": "nginx", "hops": ["signing"]},
+                "openshift": {"preset": "openshift-router"},
+                "partners": {"preset": "rfc9440", "trust_bundle_file": PKI + "partners-ca.crt", "hops": ["appliance"]},
+            }
+        ),
+    },
 }
+# The virtual host of the door `sources` whose every route is of the source `partners`.
+PARTNERS = "partners.example.org"
 ABSENT = "absent"
+
+
+def house_settings(pki: Pki, listen: str, house: str) -> dict[str, str]:
+    """The settings of a house."""
+    return changed(pki, settings(pki, listen), HOUSES[house])
+
+
+def changed(pki: Pki, whole: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Settings with changes as ``HOUSES`` writes them."""
+    whole = {**whole, **changes}
+    return {name: value.replace(PKI, f"{pki.folder}/") for name, value in whole.items() if value}
 
 
 def settings(pki: Pki, listen: str) -> dict[str, str]:
@@ -65,7 +106,27 @@ def _edge(_listener: Config) -> None:
 
 
 def _unmarked(listener: Config) -> None:
-    context_extensions(listener).pop("hop")
+    context_extensions(virtual_host(listener)).pop("hop")
+
+
+def _sources(listener: Config) -> None:
+    """Some sources by routes of one host, another by a host of its own; the other routes of the first name none."""
+    anywhere = virtual_host(listener)
+    partners = copy.deepcopy(anywhere) | {"name": "partners", "domains": [PARTNERS]}
+    manager(listener)["route_config"]["virtual_hosts"].append(partners)
+    context_extensions(partners)["source"] = "partners"
+    asking = anywhere["typed_per_filter_config"]
+    for name in ("nginx", "nginx-required", "nginx-signed", "openshift", "unknown"):
+        route = {"match": {"prefix": f"/{name}"}, "route": {"cluster": "app"}, "typed_per_filter_config": copy.deepcopy(asking)}
+        # Only the source: the mark of the hop comes from the virtual host.
+        context_extensions(route).clear()
+        context_extensions(route)["source"] = name
+        anywhere["routes"].insert(0, route)
+
+
+def _sources_plaintext(listener: Config) -> None:
+    _sources(listener)
+    _plaintext(listener)
 
 
 def _plaintext(listener: Config) -> None:
@@ -97,6 +158,8 @@ def _grpc_upstream(listener: Config) -> None:
 DOORS: dict[str, Callable[[Config], None]] = {
     "edge": _edge,
     "unmarked": _unmarked,
+    "sources": _sources,
+    "sources-plaintext": _sources_plaintext,
     "plaintext": _plaintext,
     "unreported": _unreported,
     "tunnel": _tunnel,

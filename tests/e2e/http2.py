@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import RequestReceived, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+from h2.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+
+from tests.e2e.wire import Answer
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
+
+    from h2.events import Event
 
 Lines = tuple[tuple[str, str], ...]
 _SECONDS = 10
@@ -34,26 +38,56 @@ class Received:
 
 def post(port: int, headers: Lines, trailers: Lines, tls: ssl.SSLContext | None, *, source: str, path: str = "/orders") -> int:
     """POST one byte with these headers before it and these trailers behind it; the status of the answer, 0 for a reset."""
+    connection = _connection()
+    connection.send_headers(1, (*_request_line("POST", path), *headers))
+    connection.send_data(1, b"x", end_stream=not trailers)
+    if trailers:
+        connection.send_headers(1, trailers, end_stream=True)
+    for event in _events(connection, port, tls, source):
+        if isinstance(event, ResponseReceived):
+            return int(dict(event.headers)[":status"])
+        if isinstance(event, StreamReset):
+            return 0
+    message = "closed without an answer"
+    raise ConnectionResetError(message)
+
+
+def get(port: int, headers: Lines, tls: ssl.SSLContext | None, path: str = "/orders") -> Answer:
+    """GET with these headers; the answer as HTTP/1.1 would write it."""
+    connection = _connection()
+    connection.send_headers(1, (*_request_line("GET", path), *headers), end_stream=True)
+    head, body = b"", b""
+    for event in _events(connection, port, tls, "127.0.0.1"):
+        if isinstance(event, ResponseReceived):
+            (_, status), *lines = event.headers
+            head = "\r\n".join([f"HTTP/2 {status} ", *(f"{name}: {value}" for name, value in lines)]).encode("latin-1")
+        elif isinstance(event, DataReceived):
+            body += event.data
+        elif isinstance(event, StreamEnded):
+            return Answer(head, body)
+    message = "no whole answer"
+    raise ConnectionResetError(message)
+
+
+def _connection() -> H2Connection:
+    connection = H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
+    connection.initiate_connection()
+    return connection
+
+
+def _request_line(method: str, path: str) -> Lines:
+    return ((":method", method), (":path", path), (":scheme", "https"), (":authority", "api.example.org"))
+
+
+def _events(connection: H2Connection, port: int, tls: ssl.SSLContext | None, source: str) -> Iterator[Event]:
+    """Send what the connection holds; every event until the peer closes."""
     with socket.create_connection(("127.0.0.1", port), _SECONDS, source_address=(source, 0)) as plain:
         stream = tls.wrap_socket(plain) if tls else plain
         with stream:
-            connection = H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
-            connection.initiate_connection()
-            pseudo = ((":method", "POST"), (":path", path), (":scheme", "https"), (":authority", "api.example.org"))
-            connection.send_headers(1, (*pseudo, *headers))
-            connection.send_data(1, b"x", end_stream=not trailers)
-            if trailers:
-                connection.send_headers(1, trailers, end_stream=True)
             stream.sendall(connection.data_to_send())
             while data := stream.recv(65536):
-                for event in connection.receive_data(data):
-                    if isinstance(event, ResponseReceived):
-                        return int(dict(event.headers)[":status"])
-                    if isinstance(event, StreamReset):
-                        return 0
+                yield from connection.receive_data(data)
                 stream.sendall(connection.data_to_send())
-    message = "closed without an answer"
-    raise ConnectionResetError(message)
 
 
 class _Upstream(socketserver.ThreadingTCPServer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from authz_server.demo.pki import key_usage
 from authz_server.reasons import Reason
 from tests.e2e.certificates import percent_pem, xfcc
+from tests.e2e.vouching import by_secret, by_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,19 +27,25 @@ UNREACHABLE = {
     "before a route is chosen (tests/e2e/test_reasons.py asks it)",
     Reason.CONFIGURATION_UNAVAILABLE: "the service answers health checks and listens with a configuration only; the moment "
     "between has no door of its own (tests/test_ext_authz.py decides without a snapshot, test_denials.py sends the answer)",
+    Reason.HOP_REPLAY_MEMORY_FULL: "takes a million signed requests within 45 seconds (tests/hop/test_replay.py fills a smaller "
+    "memory, test_denials.py sends the answer)",
     Reason.INTERNAL_ERROR: "whatever reaches it from outside is a bug to be mended (tests/server/test_server.py makes one)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A request that is refused for ``reason``: its headers, through which door to which house (``doors.py``)."""
+    """A request that is refused for ``reason``: its headers, through which door to which house (``doors.py``).
+
+    One that ``is_second`` is let in when it is sent for the first time.
+    """
 
     reason: Reason
     headers: Callable[[Pki], Headers]
     house: str = "xfcc"
     door: str = "edge"
     line: str = "GET /orders"
+    is_second: bool = False
 
 
 def by_xfcc(value: Callable[[Pki], str]) -> Callable[[Pki], Headers]:
@@ -75,6 +83,26 @@ def below(name: str, **changed) -> Callable[[Pki], Headers]:
     return headers
 
 
+def by_nginx(*beside: tuple[str, str], again: bool = False) -> Callable[[Pki], Headers]:
+    """X-SSL-Client-Cert as nginx escapes it, and headers beside it."""
+    return lambda pki: (("x-ssl-client-cert", percent_pem(*[pki.alice] * (1 + again))), *beside)
+
+
+def by_openshift(*beside: tuple[str, str], quote: str = '"') -> Callable[[Pki], Headers]:
+    """X-SSL-Client-DER as the OpenShift router quotes it, and headers beside it."""
+    return lambda pki: (("x-ssl-client-der", quote + base64.b64encode(pki.alice.certificate_der).decode() + quote), *beside)
+
+
+def signed(**changed) -> Callable[[Pki], Headers]:
+    """What the house `signature` would let in, signed in another way."""
+    return lambda pki: by_signature(good(pki), **changed)
+
+
+def in_seconds(seconds: int) -> Callable[[Pki], Headers]:
+    """The same, signed at another time."""
+    return lambda pki: by_signature(good(pki), created=int(time.time()) + seconds)
+
+
 def nothing(_: Pki) -> Headers:
     """No header."""
     return ()
@@ -85,10 +113,17 @@ def good(pki: Pki) -> Headers:
     return (("x-forwarded-client-cert", alices(pki)),)
 
 
+def by_source(reason: Reason, headers: Callable[[Pki], Headers], source: str) -> Row:
+    """A row of one of several sources."""
+    return Row(reason, headers, house="sources", door="sources", line=f"GET /{source}")
+
+
 R = Reason
 ROWS = (
     # Not without a route for tunnels.
     Row(R.METHOD_UNSUPPORTED, good, door="tunnel", line="CONNECT api.example.org:443"),
+    Row(R.SOURCE_UNSPECIFIED, good, house="sources", door="sources"),
+    Row(R.SOURCE_UNKNOWN, good, house="sources", door="sources", line="GET /unknown"),
     # --- the hop: the certificate is good each time, and worth nothing
     Row(R.HOP_PRINCIPAL_MISSING, good, door="plaintext"),
     Row(R.HOP_PRINCIPAL_MISMATCH, good, house="another-waf"),
@@ -96,6 +131,19 @@ ROWS = (
     Row(R.HOP_CERTIFICATE_MISSING, good, house="another-pin", door="unreported"),
     Row(R.HOP_CERTIFICATE_MISMATCH, good, house="another-pin"),
     Row(R.HOP_ADDRESS_MISMATCH, good, house="another-network"),
+    Row(R.HOP_SECRET_MISSING, good, house="secret"),
+    Row(R.HOP_SECRET_MISMATCH, lambda pki: by_secret(good(pki), "s" * 32), house="secret"),
+    Row(R.HOP_SIGNATURE_MISSING, good, house="signature"),
+    Row(R.HOP_SIGNATURE_MALFORMED, lambda pki: (*good(pki), ("signature-input", "waf=1"), ("signature", "waf=1")), "signature"),
+    # The client's own beside the WAF's.
+    Row(R.HOP_SIGNATURE_AMBIGUOUS, signed(labels=("client", "waf")), house="signature"),
+    Row(R.HOP_SIGNATURE_KEY_UNKNOWN, signed(keyid="another"), house="signature"),
+    Row(R.HOP_SIGNATURE_ALGORITHM, signed(alg="hmac-sha256"), house="signature"),
+    Row(R.HOP_SIGNATURE_INCOMPLETE, signed(nonce=None), house="signature"),
+    Row(R.HOP_SIGNATURE_MISMATCH, signed(line="GET /elsewhere"), house="signature"),
+    Row(R.HOP_SIGNATURE_EXPIRED, in_seconds(-60), house="signature"),
+    Row(R.HOP_SIGNATURE_FUTURE, in_seconds(60), house="signature"),
+    Row(R.HOP_REPLAYED, signed(), house="signature", is_second=True),
     # --- the header
     Row(R.CREDENTIAL_MISSING, nothing),
     # Not with XFCC, whose lines Envoy joins itself.
@@ -108,6 +156,7 @@ ROWS = (
     Row(R.PERCENT_ENCODING_DOUBLED, by_url_pem(lambda pki: percent_pem(pki.alice).replace("%", "%25")), house="url-pem"),
     Row(R.PEM_MALFORMED, by_url_pem(lambda pki: percent_pem(pki.alice) + "junk"), house="url-pem"),
     Row(R.BASE64_INVALID, by_client_cert(":QUJDR=:"), house="rfc9440"),
+    by_source(R.QUOTES_MISSING, by_openshift(("x-ssl-client-verify", "0"), quote=""), "openshift"),
     Row(R.STRUCTURED_FIELD_MALFORMED, by_client_cert("QUJD"), house="rfc9440"),
     Row(R.XFCC_MALFORMED, by_xfcc(lambda pki: alices(pki) + ";")),
     Row(R.XFCC_UNKNOWN_KEY, by_xfcc(lambda pki: alices(pki) + ";Role=admin")),
@@ -119,6 +168,10 @@ ROWS = (
     Row(R.XFCC_INCONSISTENT, by_xfcc(lambda pki: xfcc(pki.alice, Hash="0" * 64))),
     Row(R.CHAIN_WITHOUT_CERTIFICATE, lambda _: (("client-cert-chain", ":AAAA:"),), house="rfc9440"),
     Row(R.CHAIN_TOO_LONG, by_url_pem(lambda pki: percent_pem(*[pki.alice] * 11)), house="url-pem"),
+    by_source(R.LEAF_AMBIGUOUS, by_nginx(again=True), "nginx"),
+    by_source(R.PROXY_VERIFICATION_FAILED, by_nginx(("x-ssl-client-verify", "FAILED:certificate has expired")), "nginx"),
+    by_source(R.SIBLING_MISSING, by_openshift(), "openshift"),
+    by_source(R.SIBLING_MISMATCH, by_nginx(("x-ssl-client-serial", "01")), "nginx"),
     Row(R.CERTIFICATE_MALFORMED, by_client_cert(":" + base64.b64encode(b"0\x03junk").decode() + ":"), house="rfc9440"),
     # --- the certificate
     Row(R.CERTIFICATE_EXPIRED, certificate(not_before=NOW - 9 * DAY, not_after=NOW - DAY)),

@@ -88,8 +88,10 @@ def spliced(pki: Path) -> Config:
 
 
 @contextmanager
-def site(name: str, binary: Path, pki: Pki, app_port: int, folder: Path, *, is_app_http2: bool = False) -> Iterator[Site]:
-    """The configuration ``name`` in action."""
+def site(
+    name: str, binary: Path, pki: Pki, app_port: int, folder: Path, *, is_app_http2: bool = False, **changes: str
+) -> Iterator[Site]:
+    """The configuration ``name`` in action; ``changes`` of its settings are written as those of ``doors.HOUSES``."""
     socket = folder / "authz.sock"
     port, authz_port = free_port(), free_port()
     if name == "edge-plaintext.yaml":
@@ -105,7 +107,7 @@ def site(name: str, binary: Path, pki: Pki, app_port: int, folder: Path, *, is_a
         set_http2(cluster(config, "app"))
     for host in manager(config["static_resources"]["listeners"][0])["route_config"]["virtual_hosts"]:
         host["routes"].insert(0, OPEN_ROUTE)
-    with AuthzServer(folder, name, _settings(name, pki, listen)) as server:
+    with AuthzServer(folder, name, doors.changed(pki, _settings(name, pki, listen), changes)) as server:
         server.wait_until_ready()
         with envoy(binary, config, folder, name):
             is_tls = name != "edge-plaintext.yaml"

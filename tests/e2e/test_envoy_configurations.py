@@ -25,11 +25,16 @@ PREFIX = "x-auth-client-"
 MARKS = {"add-to-existing.yaml": "mtls", "edge-mtls.yaml": "mtls", "edge-plaintext.yaml": "subnet"}
 SOLE = ElementSelector()
 
-# What the service consumes by default, and with presets whose headers are not a product's own.
+# What the service consumes by default, and with the presets whose certificate header the shipped configurations show.
 CONSUMED_HEADERS = {
     *("x-hop-secret", "x-hop-signature", "signature-input", "signature"),
     *(name for header, chain_headers in DEFAULT_HEADERS.values() for name in (header, *chain_headers)),
-    *(name for preset in ("envoy", "nginx", "apache", "rfc9440") for name in PRESETS[preset].source("", SOLE).headers),
+    *(
+        name
+        for preset in PRESETS.values()
+        if preset.header.startswith(("x-forwarded-client-cert", "client-cert", "x-client-", "x-ssl-"))
+        for name in preset.source("", SOLE).headers
+    ),
 }
 
 each_configuration = pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)

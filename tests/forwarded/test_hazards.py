@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from authz_server.forwarded import presented_chain
+from authz_server.forwarded import Format, presented_chain
 from authz_server.forwarded.encodings import encode_base64, encode_pem
 from authz_server.forwarded.limits import MAX_HEADER_BYTES
 from authz_server.forwarded.rfc9440 import encode_client_cert, encode_client_cert_chain
@@ -34,7 +34,7 @@ from tests.pki import (
     presented,
     root,
 )
-from tests.samples import request
+from tests.samples import request, source
 
 PEM, CERT = encode_url_pem((LEAF,)), encode_client_cert(LEAF)
 TEXT, JSON = encode_text_elements((alices(),)), encode_json_elements((alices(),))
@@ -447,6 +447,13 @@ SLOW = [
     (XFCC, "[" + "{}," * 20_000 + "{}]"),
     (XFCC, '[{"by":[' + '"",' * 20_000 + '""]}]'),
     (XFCC, "[" + '{"by":' * 10_000),
+    (source(Format.BASE64_DER_LIST), "MAA=," * 12_000 + "MAA="),
+    (source(Format.BASE64_DER_LIST), "," * 60_000),
+    (source(Format.BASE64_DER_CONCAT), encode_base64(b"\x30\x00" * 24_000)),
+    (source(Format.PEM_SPACES), "-----BEGIN CERTIFICATE----- " + "A   " * 15_000),
+    (source(Format.PEM_FOLDED), "-----BEGIN CERTIFICATE----- " + "A\n        " * 6_000),
+    (source(Format.BASE64_PEM), encode_base64(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n" * 750)),
+    (source(Format.BASE64_DER_QUOTED), '"' * 60_000),
 ]
 
 

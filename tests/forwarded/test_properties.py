@@ -1,20 +1,26 @@
 """What holds for every value of a header, tried with values that nobody thought of."""
 
+import contextlib
+
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from authz_server.distinguished_name import parse_distinguished_name
 from authz_server.forwarded import Format, decode_chain
 from authz_server.forwarded.encodings import decode_base64, encode_base64
-from authz_server.forwarded.rfc9440 import encode_client_cert
+from authz_server.forwarded.formats import WIRES
 from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.forwarded.xfcc_element import XfccElement
 from authz_server.forwarded.xfcc_json import decode_json_elements, encode_json_elements
 from authz_server.forwarded.xfcc_text import decode_text_elements, encode_text_elements
-from authz_server.model import PresentedChain
+from authz_server.model import PresentedChain, comparable_name
 from authz_server.reasons import Reason, Rejection
-from tests.forwarded.values import ABOVE, HASH, LEAF, RFC9440, URL_PEM, XFCC, alices, decoded, xfcc
-from tests.pki import SPIFFE
+from tests.forwarded.values import ABOVE, HASH, LEAF, URL_PEM, decoded, xfcc
+from tests.forwarded.writers import CHAINS, written
+from tests.pki import SPIFFE, alice, authority, bob, client, der, intermediate, key, root
 from tests.samples import source
 
 SOURCES = st.sampled_from(
@@ -61,20 +67,80 @@ def test_any_tokens(text, element):
     assert chain.leaf.der == LEAF
 
 
+FORMS = st.sampled_from(list(Format))
+
+
 @hostile
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(["pem", "rfc", "text", "json"]), st.integers(0, 10_000), st.integers(0, 255), st.booleans())
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(FORMS, st.integers(0, 10_000), st.integers(0, 255), st.booleans())
 def test_damaged_value(form, position, byte, insert):
     """A good value with one byte changed or added gives a well-formed chain or a refusal, never a crash."""
-    where, text = {
-        "pem": (URL_PEM, encode_url_pem((LEAF, ABOVE))),
-        "rfc": (RFC9440, encode_client_cert(LEAF)),
-        "text": (XFCC, encode_text_elements((alices(),))),
-        "json": (XFCC, encode_json_elements((alices(),))),
-    }[form]
-    value, at = text.encode(), position % len(text)
-    value = value[:at] + bytes([byte]) + value[at + (not insert) :]
-    assert isinstance(outcome(where, value), PresentedChain | Reason)
+    value = written(form, (LEAF, ABOVE)).encode()
+    at = position % len(value)
+    damaged = value[:at] + bytes([byte]) + value[at + (not insert) :]
+    assert isinstance(outcome(source(form), damaged), PresentedChain | Reason)
+
+
+CLIENTS = (alice(), bob(), client(key=key("rsa2048")), client(key=key("ed25519")))
+CAS = (intermediate(), root(), authority("RSA", key=key("rsa3072")))
+LEAVES = st.sampled_from([each.certificate_der for each in CLIENTS])
+ABOVES = st.lists(st.sampled_from([each.certificate_der for each in CAS]), unique=True)
+
+
+@given(FORMS, LEAVES, ABOVES)
+def test_any_chain(form, leaf, above):
+    """Whatever chain a format's writer writes, its decoder gives back, in order."""
+    chain = decode_chain(source(form), written(form, (leaf, *above)).encode())
+    expected = (leaf, *above) if form in CHAINS else (leaf,)
+    assert tuple(each.der for each in (chain.leaf, *chain.intermediates)) == expected
+
+
+CONTENTS = st.lists(st.binary(max_size=300), min_size=1, max_size=4)
+
+
+@given(st.sampled_from(list(WIRES)), CONTENTS)
+def test_any_bytes_survive_their_wire(form, contents):
+    """Each encoding carries any DER values, of any length and so with any padding and any last line, byte for byte."""
+    chain = tuple(der(0x30, content) for content in (contents if form in CHAINS else contents[:1]))
+    assert WIRES[form].decode(written(form, chain).encode()) == chain
+
+
+@given(st.sampled_from(list(Format)), st.sampled_from(list(Format)), LEAVES, ABOVES)
+def test_no_two_formats_disagree(one, other, leaf, above):
+    """A value that two decoders read means the same client to both: no confusion of formats changes who it is."""
+    value = written(one, (leaf, *above)).encode()
+    try:
+        read = decode_chain(source(other), value)
+    except Rejection:
+        return
+    assert read.leaf.der == leaf
+
+
+ATTRIBUTES = st.tuples(
+    st.sampled_from([NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.EMAIL_ADDRESS, x509.ObjectIdentifier("1.2.3.4")]),
+    st.text(min_size=1, max_size=20),
+)
+
+
+@given(st.lists(st.lists(ATTRIBUTES, min_size=1, max_size=2, unique=True), min_size=1, max_size=4))
+def test_any_name(rdns):
+    """The text of any name, as RFC 4514 writes it, is read back to the same structure."""
+    name = x509.Name(
+        [x509.RelativeDistinguishedName([x509.NameAttribute(oid, text, _validate=False) for oid, text in rdn]) for rdn in rdns]
+    )
+    text = name.rfc4514_string()
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates, which no certificate holds
+        return
+    assert parse_distinguished_name(text) == comparable_name(name)
+
+
+@given(st.text(max_size=60) | st.text(alphabet='CNO=,+\\ #"0C1.', max_size=30))
+def test_any_text_for_a_name(text):
+    """Any text is a name or a ``ValueError``."""
+    with contextlib.suppress(ValueError):
+        assert all(parse_distinguished_name(text))
 
 
 NAMES = st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=',;"'), max_size=20)

@@ -288,9 +288,30 @@ def test_by_a_uri(value, reason):
     assert refused(xfcc(f"by={WAF}"), value) is reason
 
 
-@pytest.mark.parametrize("text", ["", "second", "by", "by=", "first=x", "sole=x"])
+@pytest.mark.parametrize("encode", ENCODERS)
+def test_counted_from_the_end(encode):
+    """With ``hops=N`` the client's element is the Nth from the end; what clients write before it changes nothing."""
+    one, two = XfccElement(cert=bob().chain_der[:1]), replace(alices(), uri=None, dns=None)
+    assert decoded(xfcc("hops=1"), encode((two, one))).leaf == certificate(bob())
+    assert decoded(xfcc("hops=2"), encode((two, one))).leaf == certificate(alice())
+    assert decoded(xfcc("hops=2"), encode((one, one, two, one))).leaf == certificate(alice())
+    assert refused(xfcc("hops=3"), encode((two, one))) is Reason.XFCC_ELEMENT_NOT_FOUND
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+def test_number_of_elements(encode):
+    """A hundred elements are looked at, one more is not: each costs time before anything is known about it."""
+    some = (XfccElement(by=("a",)),) * 99
+    assert decoded(xfcc("last"), encode((*some, alices()))).leaf == certificate(alice())
+    assert refused(xfcc("last"), encode((*some, alices(), alices()))) is Reason.XFCC_MALFORMED
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "second", "by", "by=", "first=x", "sole=x", "hops", "hops=", "hops=0", "hops=-1", "hops=100", "hops=1.0", "hops=\u0661"],
+)
 def test_selector_refused(text):
-    """Only sole, first, last and by=URI choose an element; anything else is an error at load."""
+    """Only sole, first, last, by=URI and hops=N choose an element; anything else is an error at load."""
     with pytest.raises(ValueError, match=r"expected sole|not a valid"):
         ElementSelector.from_text(text)
 

@@ -276,9 +276,9 @@ def test_parameters(name, value, reason):
 @pytest.mark.parametrize(
     ("change", "facts"),
     [
-        ({"x": "1"}, {"parameters": ["x"], "components": 6}),
-        ({"created": "?1"}, {"parameters": ["created"], "components": 6}),
-        ({"nonce": '""'}, {"parameters": ["nonce"], "components": 6}),
+        ({"x": "1"}, {"parameters": ["x"]}),
+        ({"created": "?1"}, {"parameters": ["created"]}),
+        ({"nonce": '""'}, {"parameters": ["nonce"]}),
     ],
 )
 def test_facts_of_parameters(change, facts):
@@ -410,10 +410,17 @@ def test_a_parameter_twice(parameters):
 
 def test_sizes():
     """Headers and lists of components are bounded before anything is built from them."""
-    long = with_headers(signed(), ("signature-input", b"a" * 8193))
-    assert refusal(long, proof()) == (MALFORMED, {"size": 8193, "limit": 8192})
+    long = with_headers(signed(), ("signature-input", b"a" * 4097))
+    assert refusal(long, proof()) == (MALFORMED, {"size": 4097, "limit": 4096})
+    others = ", ".join(f"a{number}=()" for number in range(8))
+    crowd = with_client(signed(parameters=TAGGED), others, "a=::")
+    facts = {"header": "signature-input", "signatures": 9, "limit": 8}
+    assert refusal(crowd, proof(tag="waf")) == (MALFORMED, facts)
     many = tuple(f'"x-{number}"' for number in range(27))
-    assert refusal(signed(components=COMPONENTS + many), proof()) == (MALFORMED, {"parameters": [], "components": 33})
+    assert refusal(signed(components=COMPONENTS + many), proof()) == (
+        MALFORMED,
+        {"header": "signature-input", "components": 33, "limit": 32},
+    )
 
 
 @pytest.mark.parametrize(

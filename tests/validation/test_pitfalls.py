@@ -69,7 +69,7 @@ ODD = [
     # RFC 5280 §4.1.2.2: positive, at most 20 octets
     ({SERIAL: der(0x02, b"\x00")}, Reason.CERTIFICATE_MALFORMED),
     ({SERIAL: der(0x02, b"\xff")}, Reason.CERTIFICATE_MALFORMED),
-    ({SERIAL: der(0x02, b"\x01" + bytes(21))}, Reason.PATH_INVALID),
+    ({SERIAL: der(0x02, b"\x01" + bytes(21))}, Reason.CERTIFICATE_MALFORMED),
     # RFC 5280 §4.1.2.5: UTCTime through 2049
     ({VALIDITY: der(0x30, der(0x18, b"20260101000000Z"), der(0x18, b"20270101000000Z"))}, Reason.PATH_INVALID),
     # RFC 5280 §4.2: not more than one of a kind
@@ -90,10 +90,11 @@ def test_fields_that_no_ca_should_write(changes, reason):
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@pytest.mark.xfail(strict=True, reason="RFC 5280 §4.1.2.2: a serial number of 21 octets is accepted")
 def test_serial_number_of_21_octets():
-    """A serial number has at most 20 octets."""
-    refusal(altered(PLAIN, root(), {SERIAL: der(0x02, b"\x01" + bytes(20))}))
+    """A serial number has at most 20 octets (RFC 5280 §4.1.2.2)."""
+    assert verify(altered(PLAIN, root(), {SERIAL: der(0x02, b"\x7f" + b"\xff" * 19)})).leaf.x509.serial_number == 2**159 - 1
+    assert refusal(altered(PLAIN, root(), {SERIAL: der(0x02, b"\x00\x80" + bytes(19))})) is Reason.CERTIFICATE_MALFORMED
+    assert refusal(altered(PLAIN, root(), {SERIAL: der(0x02, b"\x01" + bytes(20))})) is Reason.CERTIFICATE_MALFORMED
 
 
 def test_sha1_signature():

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("id", "time", "outcome", "reason", "detail", "http_status", "request", "hop", "source", "principal", "rule", "revocation", "duration", "snapshot_revision")
+    __slots__ = ("id", "time", "outcome", "reason", "detail", "http_status", "request", "hop", "source", "principal", "rule", "revocation", "duration", "snapshot_revision", "leniencies")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[DecisionRecord.Outcome]
@@ -54,7 +54,7 @@ class DecisionRecord(_message.Message):
         header: str
         def __init__(self, name: _Optional[str] = ..., format: _Optional[str] = ..., header: _Optional[str] = ...) -> None: ...
     class Principal(_message.Message):
-        __slots__ = ("name", "kind", "subject", "issuer", "serial", "sha256", "public_key_sha256", "anchor_sha256", "not_after")
+        __slots__ = ("name", "kind", "subject", "issuer", "serial", "sha256", "public_key_sha256", "anchor_sha256", "not_after", "trust_domain")
         NAME_FIELD_NUMBER: _ClassVar[int]
         KIND_FIELD_NUMBER: _ClassVar[int]
         SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class DecisionRecord(_message.Message):
         PUBLIC_KEY_SHA256_FIELD_NUMBER: _ClassVar[int]
         ANCHOR_SHA256_FIELD_NUMBER: _ClassVar[int]
         NOT_AFTER_FIELD_NUMBER: _ClassVar[int]
+        TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
         name: str
         kind: str
         subject: str
@@ -73,7 +74,8 @@ class DecisionRecord(_message.Message):
         public_key_sha256: str
         anchor_sha256: str
         not_after: _timestamp_pb2.Timestamp
-        def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., subject: _Optional[str] = ..., issuer: _Optional[str] = ..., serial: _Optional[str] = ..., sha256: _Optional[str] = ..., public_key_sha256: _Optional[str] = ..., anchor_sha256: _Optional[str] = ..., not_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+        trust_domain: str
+        def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., subject: _Optional[str] = ..., issuer: _Optional[str] = ..., serial: _Optional[str] = ..., sha256: _Optional[str] = ..., public_key_sha256: _Optional[str] = ..., anchor_sha256: _Optional[str] = ..., not_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trust_domain: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +90,7 @@ class DecisionRecord(_message.Message):
     REVOCATION_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LENIENCIES_FIELD_NUMBER: _ClassVar[int]
     id: str
     time: _timestamp_pb2.Timestamp
     outcome: DecisionRecord.Outcome
@@ -102,4 +105,5 @@ class DecisionRecord(_message.Message):
     revocation: str
     duration: _duration_pb2.Duration
     snapshot_revision: str
-    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., outcome: _Optional[_Union[DecisionRecord.Outcome, str]] = ..., reason: _Optional[str] = ..., detail: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., http_status: _Optional[int] = ..., request: _Optional[_Union[DecisionRecord.Request, _Mapping]] = ..., hop: _Optional[_Union[DecisionRecord.Hop, _Mapping]] = ..., source: _Optional[_Union[DecisionRecord.Source, _Mapping]] = ..., principal: _Optional[_Union[DecisionRecord.Principal, _Mapping]] = ..., rule: _Optional[str] = ..., revocation: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., snapshot_revision: _Optional[str] = ...) -> None: ...
+    leniencies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., outcome: _Optional[_Union[DecisionRecord.Outcome, str]] = ..., reason: _Optional[str] = ..., detail: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., http_status: _Optional[int] = ..., request: _Optional[_Union[DecisionRecord.Request, _Mapping]] = ..., hop: _Optional[_Union[DecisionRecord.Hop, _Mapping]] = ..., source: _Optional[_Union[DecisionRecord.Source, _Mapping]] = ..., principal: _Optional[_Union[DecisionRecord.Principal, _Mapping]] = ..., rule: _Optional[str] = ..., revocation: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., snapshot_revision: _Optional[str] = ..., leniencies: _Optional[_Iterable[str]] = ...) -> None: ...

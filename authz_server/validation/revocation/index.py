@@ -19,15 +19,25 @@ if TYPE_CHECKING:
 
 # RFC 5280 §4.1.2.2: a serial number has at most 20 octets. One octet behind it: 1 revoked, 0 taken back by a delta CRL.
 SERIAL_BYTES = 20
-_ENTRY_BYTES = SERIAL_BYTES + 1
+ENTRY_BYTES = SERIAL_BYTES + 1
 LARGEST_SERIAL = (1 << (8 * SERIAL_BYTES)) - 1
+# Every so many entries one is kept apart: most of a search is then one in a plain list, which is ten times as fast as slicing
+# a memory map. A million entries have 7 813 of them, 0.4 MB.
+_STEP = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SortedSerials:
-    """Entries of ``_ENTRY_BYTES`` in ascending order. Equality and hash are by identity of the bytes."""
+    """Entries of ``ENTRY_BYTES`` in ascending order. Equality and hash are by identity: nobody compares megabytes."""
 
     data: bytes | memoryview = field(repr=False)
+    _milestones: list[bytes] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Keep the first serial number of every ``_STEP``."""
+        stride = _STEP * ENTRY_BYTES
+        milestones = [bytes(self.data[start : start + SERIAL_BYTES]) for start in range(0, len(self.data), stride)]
+        object.__setattr__(self, "_milestones", milestones)
 
     @classmethod
     def build(cls, entries: Iterable[tuple[int, bool]]) -> SortedSerials:
@@ -41,7 +51,7 @@ class SortedSerials:
 
     def __len__(self) -> int:
         """How many entries there are."""
-        return len(self.data) // _ENTRY_BYTES
+        return len(self.data) // ENTRY_BYTES
 
     def find(self, serial: int) -> bool | None:
         """True revoked, False taken back, ``None`` not listed; raises ``OverflowError`` for a number of over 20 octets.
@@ -50,16 +60,18 @@ class SortedSerials:
         """
         wanted = serial.to_bytes(SERIAL_BYTES, "big")
         data = self.data
-        count = len(data) // _ENTRY_BYTES
+        count = len(data) // ENTRY_BYTES
 
         def at(position: int) -> bytes:
-            start = position * _ENTRY_BYTES
+            start = position * ENTRY_BYTES
             return bytes(data[start : start + SERIAL_BYTES])
 
-        position = bisect_left(range(count), wanted, key=at)
+        behind = bisect_left(self._milestones, wanted)
+        low, high = max(behind - 1, 0) * _STEP, min(behind * _STEP, count)
+        position = bisect_left(range(count), wanted, low, high, key=at)
         found: bool | None = None
         while position < count and at(position) == wanted:
-            found = bool(data[position * _ENTRY_BYTES + SERIAL_BYTES]) or bool(found)
+            found = bool(data[position * ENTRY_BYTES + SERIAL_BYTES]) or bool(found)
             position += 1
         return found
 

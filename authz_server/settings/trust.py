@@ -1,0 +1,112 @@
+"""Settings of one trust domain: whom certificates must lead to, what they must look like, and what their owners are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from authz_server.model import NameKind
+from authz_server.settings.fields import Texts
+from authz_server.validation import Profile, RevocationMode, RevocationPolicy
+
+_OID = r"^[0-2](\.(0|[1-9][0-9]*))+$"
+
+
+class TrustDomainSettings(BaseModel):
+    """One set of trust anchors with everything that depends on it. Domains are never merged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trust_bundle_file: Path | None = Field(
+        None,
+        description="CA certificates (PEM, or a SPIFFE bundle in JSON) that clients' certificates must lead to",
+    )
+    trust_kind: Literal["ca", "pin"] = Field(
+        "ca", description="`ca`, or `pin`: the file holds clients' certificates, self-signed ones as a rule, trusted as they are"
+    )
+    trust_intermediates_file: Path | None = Field(
+        None, description="intermediate CA certificates (PEM) that proxies do not forward"
+    )
+    spiffe_trust_domain: str = Field(
+        "",
+        pattern=r"^([a-z0-9._-]{1,255})?$",
+        description="the SPIFFE trust domain: of several domains, certificates that claim it belong to this one",
+    )
+    identity: NameKind = Field(NameKind.SUBJECT, description="which name is the client's name")
+    profile: Literal["rfc5280", "spiffe", "compatible"] = Field(
+        "rfc5280",
+        description="`rfc5280`; `spiffe`: X509-SVIDs of `AUTHZ_SPIFFE_TRUST_DOMAIN`; `compatible`: with every leniency below",
+    )
+    profile_max_depth: int = Field(4, ge=0, le=8, description="how many intermediates a path may have")
+    profile_allow_missing_eku: bool | None = Field(
+        None, description="accept client certificates without extended key usage; by profile"
+    )
+    profile_allow_any_eku: bool | None = Field(None, description="let `anyExtendedKeyUsage` stand for clientAuth; by profile")
+    profile_allow_missing_digital_signature: bool | None = Field(
+        None, description="accept a key usage without digitalSignature; by profile"
+    )
+    profile_policies: Texts = Field(
+        (), description="certificate policies (OIDs), one of which every certificate below the anchor must assert"
+    )
+    revocation: RevocationMode | None = Field(
+        None,
+        description=(
+            "`off`; `soft`: allow what nothing is known about; `hard`: answer 503 then. By default `hard` where CRLs are "
+            "configured, else `off`"
+        ),
+    )
+    revocation_stale_grace_seconds: float = Field(
+        0, ge=0, le=30 * 86400, allow_inf_nan=False, description="how long past nextUpdate revocation data is still believed"
+    )
+
+    def profile_of(self) -> Profile:
+        """The profile with its leniencies."""
+        return Profile(
+            max_depth=self.profile_max_depth,
+            # X509-SVID §4.4 leaves extended key usage optional.
+            allow_missing_eku=self._allows(self.profile_allow_missing_eku, "compatible", "spiffe"),
+            allow_any_eku=self._allows(self.profile_allow_any_eku, "compatible"),
+            allow_missing_digital_signature=self._allows(self.profile_allow_missing_digital_signature, "compatible"),
+            policies=frozenset(self.profile_policies),
+            spiffe_trust_domain=self.spiffe_trust_domain if self.profile == "spiffe" else "",
+        )
+
+    def _allows(self, switch: bool | None, *profiles: str) -> bool:  # noqa: FBT001 - a setting's three states
+        return self.profile in profiles if switch is None else switch
+
+    def revocation_policy(self, *, has_crls: bool) -> RevocationPolicy:
+        """The policy; ``has_crls`` says whether any revocation data is configured."""
+        default = RevocationMode.HARD if has_crls else RevocationMode.OFF
+        return RevocationPolicy(self.revocation or default, timedelta(seconds=self.revocation_stale_grace_seconds))
+
+    def contradictions(self, *, has_crls: bool) -> Iterator[tuple[bool, str, str]]:
+        """(is it so, field, what would be right) for what single fields cannot tell."""
+        is_checked = self.revocation not in (None, RevocationMode.OFF)
+        yield (
+            self.trust_bundle_file is None,
+            "trust_bundle_file",
+            "name the file of CA certificates that clients' certificates must lead to",
+        )
+        yield (
+            self.profile == "spiffe" and not self.spiffe_trust_domain,
+            "spiffe_trust_domain",
+            "the profile `spiffe` needs it: X509-SVIDs of which trust domain?",
+        )
+        yield is_checked and not has_crls, "revocation", "nothing to check with; set AUTHZ_CRL_FILES or AUTHZ_CRL_URLS"
+        yield (
+            self.trust_kind == "pin" and self.trust_intermediates_file is not None,
+            "trust_intermediates_file",
+            "pins lead to nothing; unset it",
+        )
+        yield (
+            self.trust_kind == "pin" and is_checked,
+            "revocation",
+            "pins have no issuer who could revoke them; use AUTHZ_DENYLIST_FILE",
+        )
+        wrong = [oid for oid in self.profile_policies if not re.fullmatch(_OID, oid)]
+        yield bool(wrong), "profile_policies", f"{wrong}: expected dotted object identifiers"
