@@ -78,7 +78,7 @@ class Question:
         """Whether a list of this scope speaks of the certificate (RFC 5280 §6.3.3 (b))."""
         if (scope.only_users and self.is_authority) or (scope.only_authorities and not self.is_authority):
             return False
-        return scope.names is None or not scope.names.isdisjoint(self.points)
+        return scope.names is None or not self.points.keys().isdisjoint(scope.names)
 
     def reasons_answered_by(self, scope: Scope) -> frozenset[str]:
         """The reasons for which it does: those of the list that the distribution point has too (§6.3.3 (d))."""
