@@ -98,7 +98,7 @@ def accept(new: tuple[ParsedCrl, ...], held: Held, authorities: Authorities, now
         successor = lineages.get(_lineage(old))
         if successor is None and not is_local and now <= old.next_update:
             raise RefusedError(Refusal.OTHER_CRL, f"held: {_name(old)}")
-        if successor is not None and old.is_newer_than(successor) and not (is_verified and not held.is_verified):
+        if successor is not None and successor.is_older_than(old) and not (is_verified and not held.is_verified):
             raise RefusedError(Refusal.ROLLBACK, f"number {_show(successor)}, held {_show(old)}")
     return Held(new, is_verified)
 

@@ -29,6 +29,12 @@ CASES = {
     "a newer one": (verified(), parsed(number=2), None, None),
     "the same number, made again": (verified(), parsed(serials=(1,)), None, None),
     "an older number, though made later": (verified(number=2), parsed(this=NOW), Refusal.ROLLBACK, Refusal.ROLLBACK),
+    "a newer number, though made earlier": (
+        verified(),
+        parsed(number=2, this=NOW - 2 * HOUR),
+        Refusal.ROLLBACK,
+        Refusal.ROLLBACK,
+    ),
     "the same number, made earlier": (verified(), parsed(this=NOW - 2 * HOUR), Refusal.ROLLBACK, Refusal.ROLLBACK),
     "no number, made earlier": (verified(), parsed(number=None, this=NOW - 2 * HOUR), Refusal.ROLLBACK, Refusal.ROLLBACK),
     "older, though what is held is stale": (verified(number=2, **EXPIRED), parsed(), Refusal.ROLLBACK, Refusal.ROLLBACK),
