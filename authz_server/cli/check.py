@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from authz_server.cli.certificates import details, lines
-from authz_server.cli.configuration import load_configuration
+from authz_server.loading import load_configuration
 from authz_server.settings import FLATS, PREFIX, variable
 
 if TYPE_CHECKING:

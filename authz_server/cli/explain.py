@@ -14,9 +14,9 @@ from envoy.service.auth.v3 import external_auth_pb2
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from authz_server.cli.configuration import load_configuration
 from authz_server.decision import Allow, Decision
 from authz_server.ext_authz import decide_check, outcome
+from authz_server.loading import load_configuration
 from authz_server.reasons import Step
 
 if TYPE_CHECKING:

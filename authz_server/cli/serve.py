@@ -6,8 +6,10 @@ import argparse
 import logging
 import os
 import sys
+from functools import partial
 
-from authz_server.cli.configuration import load_configuration
+from authz_server.hop import ReplayMemory
+from authz_server.loading import load_configuration
 from authz_server.server import run as run_server
 
 
@@ -18,7 +20,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(_args: argparse.Namespace) -> int:
     """Serve until SIGTERM; 1 with every problem on standard error if the configuration cannot be loaded."""
-    settings, loaded = load_configuration(os.environ)
+    load = partial(load_configuration, os.environ, ReplayMemory())
+    settings, loaded = load()
     for problem in loaded.problems:
         print(f"{problem.name}: {problem.message}", file=sys.stderr)
     if settings is None or loaded.snapshot is None:
@@ -26,4 +29,4 @@ def run(_args: argparse.Namespace) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for warning in loaded.warnings:
         logging.getLogger("authz_server").warning(warning)
-    return run_server(settings, loaded.snapshot)
+    return run_server(settings, loaded.snapshot, os.environ, load)

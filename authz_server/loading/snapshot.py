@@ -25,6 +25,8 @@ from authz_server.hop import (
 )
 from authz_server.loading.bundles import Bundles
 from authz_server.loading.hop_keys import HopKeys, load_hop_keys
+from authz_server.refresh.destinations import Destination
+from authz_server.refresh.refusals import RefusedError
 from authz_server.settings import HopSettings, Problem, Settings, SourceSettings, TrustDomainSettings, variable
 from authz_server.validation import Denylist
 
@@ -62,6 +64,7 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
         source = each.source(name)
         ways[name] = (source, hops.of(each, signed_headers(source)), domains.of(name, each))
     patterns = _each("AUTHZ_ALLOW", parse_pattern, settings.allow, problems)
+    _each("AUTHZ_CRL_URLS", _destination, settings.crl_urls, problems)
     denied, denylist = _denylist(settings, problems)
     if problems:
         return Loaded(None, tuple(dict.fromkeys(problems)), settings.warnings)
@@ -115,6 +118,13 @@ class _Domains:
             revocation=settings.revocation_policy(has_crls=has_crls),
             spiffe_trust_domain=settings.spiffe_trust_domain,
         )
+
+
+def _destination(url: str) -> Destination:
+    try:
+        return Destination.parse(url)
+    except RefusedError as error:
+        raise ValueError(str(error)) from error
 
 
 def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denylist]:

@@ -98,9 +98,16 @@ def accept(new: tuple[ParsedCrl, ...], held: Held, authorities: Authorities, now
         successor = lineages.get(_lineage(old))
         if successor is None and not is_local and now <= old.next_update:
             raise RefusedError(Refusal.OTHER_CRL, f"held: {_name(old)}")
-        if successor is not None and successor.is_older_than(old) and not (is_verified and not held.is_verified):
+        if successor is not None and _is_older(successor, old) and not (is_verified and not held.is_verified):
             raise RefusedError(Refusal.ROLLBACK, f"number {_show(successor)}, held {_show(old)}")
     return Held(new, is_verified)
+
+
+def _is_older(new: CrlIndex, old: CrlIndex) -> bool:
+    """By number or by thisUpdate: where the two disagree somebody is wrong, and what is held is what was good."""
+    if new.number is not None and old.number is not None and new.number < old.number:
+        return True
+    return new.this_update < old.this_update
 
 
 def _lineage(index: CrlIndex) -> _Lineage:

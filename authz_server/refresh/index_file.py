@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from authz_server.validation.revocation.signature import DetachedSignature
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The last byte is the version of the format. A file of another version is an IndexFileError: it is made anew.
+# The last byte is the version of the format and of what the entries and the scope mean: to be raised when the core reads
+# CRLs in another way. A file of another version is an IndexFileError: it is made anew.
 MAGIC = b"AZCRLIX\x01"
 _LENGTH_BYTES = 4
 _PREFIX_BYTES = len(MAGIC) + _LENGTH_BYTES + hashlib.sha256().digest_size
@@ -95,12 +97,7 @@ def _to_header(parsed: ParsedCrl, entries: memoryview) -> dict[str, Any]:
         "number": _to_hex(index.number),
         "base_number": _to_hex(index.base_number),
         "key_id": None if index.key_id is None else index.key_id.hex(),
-        "scope": {
-            "reasons": sorted(index.scope.reasons),
-            "names": None if index.scope.names is None else sorted(index.scope.names),
-            "only_users": index.scope.only_users,
-            "only_authorities": index.scope.only_authorities,
-        },
+        "scope": {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(index.scope).items()},
         "signature": {
             "scheme": index.signature.scheme,
             "hash": index.signature.hash,
@@ -121,17 +118,18 @@ def _from_header(fields: dict[str, Any], serials: SortedSerials) -> CrlIndex:
         number=_from_hex(fields["number"]),
         base_number=_from_hex(fields["base_number"]),
         key_id=None if fields["key_id"] is None else bytes.fromhex(fields["key_id"]),
-        scope=Scope(
-            reasons=frozenset(scope["reasons"]),
-            names=None if scope["names"] is None else frozenset(scope["names"]),
-            only_users=scope["only_users"],
-            only_authorities=scope["only_authorities"],
-        ),
+        scope=_scope(scope),
         signature=DetachedSignature(
             signature["scheme"], signature["hash"], bytes.fromhex(signature["digest"]), bytes.fromhex(signature["value"])
         ),
         serials=serials,
     )
+
+
+def _scope(fields: dict[str, Any]) -> Scope:
+    """A scope of fewer or more fields than the core knows was written by another version: a TypeError, and made anew."""
+    values: dict[str, Any] = {name: frozenset(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return Scope(**values)
 
 
 def _to_hex(number: int | None) -> str | None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from authz_server.refresh.destinations import Network, Origin
 
+# Of bytes or seconds; keeps infinity and what is no number out as well.
+_MAX_NUMBER = 1 << 32
+
 
 class JobError(ValueError):
     """Why a job description cannot be carried out."""
@@ -84,8 +87,8 @@ class RefresherJob:
                 ca_files=tuple(map(Path, given.get("ca_files", ()))),
                 tls_ca_file=_path(given.get("tls_ca_file")),
                 folder=_path(given.get("folder")),
-                limits=Limits(**given.get("limits", {})),
-                schedule=Schedule(**given.get("schedule", {})),
+                limits=Limits(**_numbers(given.get("limits", {}))),
+                schedule=Schedule(**_numbers(given.get("schedule", {}))),
             )
         except (ValueError, TypeError, AttributeError) as error:
             raise JobError(str(error)) from error
@@ -93,6 +96,14 @@ class RefresherJob:
 
 def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
+
+
+def _numbers(given: dict[str, Any]) -> dict[str, Any]:
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _MAX_NUMBER:
+            msg = f"{name}: expected a number, not negative"
+            raise JobError(msg)
+    return given
 
 
 def _refuse_unknown(kind: type[RefresherJob], given: dict[str, Any]) -> None:

@@ -22,11 +22,13 @@ class _Ipv6Server(ThreadingHTTPServer):
 class AdminServer:
     """``/metrics``, ``/healthz`` (the process runs) and ``/readyz`` (it serves) at ``HOST:PORT``."""
 
-    def __init__(self, listen: str, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> None:
-        """Bind; raises ``OSError`` if the address is taken."""
+    def __init__(
+        self, listen: str, registry: CollectorRegistry, is_ready: Callable[[], bool], detail: Callable[[], str] = str
+    ) -> None:
+        """Bind; raises ``OSError`` if the address is taken. ``detail`` is shown by ``/readyz`` below yes or no."""
         host, _, port = listen.rpartition(":")
         server = _Ipv6Server if host.startswith("[") else ThreadingHTTPServer
-        self._server = server((host.strip("[]"), int(port)), _handler(registry, is_ready))
+        self._server = server((host.strip("[]"), int(port)), _handler(registry, is_ready, detail))
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
 
@@ -40,7 +42,9 @@ class AdminServer:
         self._server.server_close()
 
 
-def _handler(registry: CollectorRegistry, is_ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    registry: CollectorRegistry, is_ready: Callable[[], bool], detail: Callable[[], str]
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
@@ -53,7 +57,8 @@ def _handler(registry: CollectorRegistry, is_ready: Callable[[], bool]) -> type[
                 self._answer(200, "text/plain", b"ok\n")
             elif path == "/readyz":
                 ready = is_ready()
-                self._answer(200 if ready else 503, "text/plain", b"ready\n" if ready else b"not ready\n")
+                body = f"{'ready' if ready else 'not ready'}\n{detail()}".rstrip() + "\n"
+                self._answer(200 if ready else 503, "text/plain; charset=utf-8", body.encode())
             else:
                 self._answer(404, "text/plain", b"not found\n")
 

@@ -8,8 +8,7 @@ from cryptography import x509
 
 from authz_server.refresh.index_file import MAGIC, IndexFileError, open_index, write_index
 from authz_server.validation.revocation import CrlIndex, ParsedCrl
-from authz_server.validation.revocation.index import ENTRY_BYTES, Scope, SortedSerials
-from authz_server.validation.revocation.points import ALL_REASONS
+from authz_server.validation.revocation.index import ENTRY_BYTES, SortedSerials
 from tests.refresh.crls import crl, parsed, root
 
 POINT = x509.IssuingDistributionPoint(
@@ -89,7 +88,7 @@ def test_disorder_is_refused(tmp_path):
     good = parsed().index
     data = bytes(good.serials.data)
     disordered = SortedSerials(data[ENTRY_BYTES:] + data[:ENTRY_BYTES])
-    fields = (good.issuer, good.this_update, good.next_update, 1, None, None, Scope(ALL_REASONS), good.signature, disordered)
+    fields = (good.issuer, good.this_update, good.next_update, 1, None, None, good.scope, good.signature, disordered)
     write_index(tmp_path / "index", ParsedCrl(CrlIndex(*fields), "0" * 64))
     with pytest.raises(IndexFileError):
         open_index(tmp_path / "index")
@@ -109,17 +108,7 @@ def test_replaced_file_stays_mapped(tmp_path):
 def _rewrite(path, count):
     entries = SortedSerials.build((number, True) for number in range(20000))
     good = parsed().index
-    fields = (
-        good.issuer,
-        datetime(2026, 1, 1, tzinfo=UTC),
-        good.next_update,
-        1,
-        None,
-        None,
-        Scope(ALL_REASONS),
-        good.signature,
-        entries,
-    )
+    fields = (good.issuer, datetime(2026, 1, 1, tzinfo=UTC), good.next_update, 1, None, None, good.scope, good.signature, entries)
     for _ in range(count):
         write_index(path, ParsedCrl(CrlIndex(*fields), "0" * 64))
 

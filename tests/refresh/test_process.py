@@ -97,7 +97,18 @@ def test_job_travels(job, ca):
     assert RefresherJob.from_json("{}") == RefresherJob()
 
 
-BAD_JOBS = ["", "[]", '{"sources": []}', '{"allow": ["evil"]}', '{"networks": ["10.0.0.1/8"]}', '{"limits": {"bytes": 1}}']
+BAD_JOBS = [
+    '{"limits": {"max_bytes": "1"}}',
+    '{"limits": {"max_bytes": true}}',
+    '{"schedule": {"poll_seconds": -1}}',
+    '{"schedule": {"poll_seconds": NaN}}',
+    "",
+    "[]",
+    '{"sources": []}',
+    '{"allow": ["evil"]}',
+    '{"networks": ["10.0.0.1/8"]}',
+    '{"limits": {"bytes": 1}}',
+]
 
 
 @pytest.mark.parametrize("text", BAD_JOBS)
@@ -235,6 +246,27 @@ def test_one_at_a_time(job, tmp_path):
             first.stop()
             path.write_bytes(crl(serials=(2,), number=2))
             eventually(lambda: watcher.revoked() == [2])
+
+
+BUG = """
+from authz_server.refresh import __main__, folders
+polls = []
+def poll(self, authorities, original=folders.Folders.poll):
+    polls.append(1)
+    if len(polls) == 2:
+        raise RuntimeError("a bug")
+    return original(self, authorities)
+folders.Folders.poll = poll
+__main__.main()
+"""
+
+
+def test_a_bug_ends_the_process(job):
+    """A thread that dies takes the process along, so that it is started again and no source grows old unnoticed."""
+    command = [sys.executable, "-c", BUG]
+    ended = subprocess.run(command, input=job().to_json(), capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert ended.returncode == 70
+    assert "RuntimeError" in ended.stderr
 
 
 def test_terminated_at_a_file(job, tmp_path):

@@ -29,7 +29,7 @@ from authz_server.validation.revocation import (
 NOW = datetime(2022, 5, 1, tzinfo=UTC)
 DATA = files("cryptography_vectors") / "x509" / "PKITS_data"
 RUNS = {run["id"]: run for run in json.loads((Path(__file__).parent / "pkits.json").read_text("utf-8"))}
-PROFILE = Profile(max_depth=8, allow_missing_eku=True)
+PROFILE = Profile(max_depth=8, is_any_purpose=True)
 HARD = RevocationPolicy(RevocationMode.HARD)
 
 # Refused by the suite, accepted here: all of them ask for a set of policies, or for any policy at all.

@@ -124,11 +124,6 @@ class CrlIndex:
             return self.this_update > other.this_update
         return self.number > other.number and self.this_update >= other.this_update
 
-    def is_older_than(self, other: CrlIndex) -> bool:
-        """By thisUpdate or by CRL number: of two that disagree each is older. What is held is not given up for such a list."""
-        by_number = self.number is not None and other.number is not None and self.number < other.number
-        return by_number or self.this_update < other.this_update
-
     def updates(self, base: CrlIndex) -> bool:
         """Whether this is a delta CRL to ``base``, by number and scope (§5.2.4); that both have one signer is not asked."""
         if self.base_number is None or self.number is None or base.number is None or self.scope != base.scope:
