@@ -56,9 +56,9 @@ def scope(name=None, relative=None, **fields):
     return x509.IssuingDistributionPoint(full_name=full, relative_name=relative, **absent | fields)
 
 
-def entry(serial, *extensions, reason=None):
+def entry(serial, *extensions, reason=None, date=BEFORE):
     """One revoked certificate."""
-    builder = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(BEFORE)
+    builder = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(date)
     for extension, critical in (*extensions, *([] if reason is None else [(x509.CRLReason(reason), False)])):
         builder = builder.add_extension(extension, critical)
     return builder.build()

@@ -53,6 +53,7 @@ STRANGER = authority("Root")  # the root's name, another key
         ([crl()], GOOD),
         ([crl(LEAF)], REVOKED),
         ([crl(HELD)], REVOKED),  # a hold is a revocation
+        ([crl(entry(number_of(LEAF), date=AFTER))], REVOKED),  # a date to come is one as well
         ([crl(number_of(LEAF) + 1, number_of(LEAF) - 1)], GOOD),  # its neighbours
         ([crl(LEAF, number=None), crl(number=None, times=OLD)], REVOKED),  # without numbers thisUpdate tells
         # age: a revocation counts however old or young its list is; good is only what is fresh
