@@ -1,5 +1,6 @@
 """Whatever stands in a list, an answer or a certificate: a status or a refusal with a name, never another exception."""
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def test_answers(document, changes):
     assert outcome(LEAF, answer, crl(LEAF)) is Reason.CERTIFICATE_REVOKED
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # a country of four letters
 @settings(max_examples=400, deadline=None)
 @given(CHANGES)
 def test_certificates(changes):
