@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 INTEROP_STAMP := $(VENV)/.interop
 INTEROP_OPTIONS := -q --strict-markers --import-mode=importlib
 
-.PHONY: dev demo test lint e2e interop interop-record compose-test fresh-test wheel-test bench fuzz lock clean
+.PHONY: dev demo test lint e2e interop interop-record compose-test fresh-test wheel-test bench bench-validity fuzz lock clean
 
 dev: $(STAMP)
 
@@ -70,6 +70,11 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# A CRL with a million entries, and every proof of the hop: prints figures.
+bench-validity: dev
+	$(BIN)/python -m bench.revocation
+	$(BIN)/python -m bench.hops
 
 # About two minutes; writes bench/results/ and docs/benchmarks.md. Leave the machine alone meanwhile.
 bench: dev
