@@ -537,7 +537,8 @@ _TABLE: dict[Reason, _Row] = {
         Step.CERTIFICATE,
         401,
         "The client certificate was not issued under a required certificate policy.",
-        "Compare `presented` with `AUTHZ_PROFILE_POLICIES`; every CA between must assert the policy as well.",
+        "Compare `presented` with `AUTHZ_PROFILE_POLICIES`; every CA between must assert the policy as well. Where `required` is "
+        "empty, a CA of the path asks for a policy itself (requireExplicitPolicy).",
     ),
     Reason.SVID_INVALID: _Row(
         Step.CERTIFICATE,

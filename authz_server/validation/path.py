@@ -48,9 +48,9 @@ def verify_path(presented: PresentedChain, trust: Trust, profile: Profile, now: 
     try:
         chain = _verified_chain(presented.leaf, candidates, trust, profile, now)  # 3
         path = _path(presented.leaf, candidates, trust, chain, now, leniencies)
+        _check_profile(path, profile)  # 4
     except (VerificationError, *CERTIFICATE_PARSE_ERRORS) as error:
         raise _diagnose(presented.leaf, candidates, trust, now, str(error)) from error
-    _check_profile(path, profile)  # 4
     return path
 
 
@@ -106,15 +106,30 @@ def _check_profile(path: CertificationPath, profile: Profile) -> None:
     if profile.spiffe_trust_domain:
         for authority in (*path.intermediates, path.anchor):
             check_authority_svid(authority, profile.spiffe_trust_domain)
-    if profile.policies:
-        allowed = profile.policies
-        for certificate in (path.leaf, *path.intermediates):
-            asserted = _policies(certificate)
-            # RFC 5280 §6.1.3 (d), without policy mapping: anyPolicy of a CA stands for every policy, a leaf's for none.
-            if certificate is path.leaf or _ANY_POLICY not in asserted:
-                allowed &= asserted
-        if not allowed:
-            raise Rejection(Reason.POLICY_MISSING, required=sorted(profile.policies), presented=sorted(_policies(path.leaf)))
+    _check_policies(path, profile.policies)
+
+
+def _check_policies(path: CertificationPath, required: frozenset[str]) -> None:
+    """RFC 5280 §6.1.3 (d) to (f), without policy mapping: all certificates share a policy, where somebody asks for one.
+
+    The operator does by ``required``, a CA by requireExplicitPolicy. anyPolicy of a CA stands for every policy, a leaf's for
+    none.
+    """
+    if not required and not any(map(_requires_policy, path.intermediates)):
+        return
+    leaf = _policies(path.leaf)
+    allowed = leaf & required if required else leaf
+    for asserted in map(_policies, path.intermediates):
+        if _ANY_POLICY not in asserted:
+            allowed &= asserted
+    if not allowed:
+        raise Rejection(Reason.POLICY_MISSING, required=sorted(required), presented=sorted(leaf))
+
+
+def _requires_policy(authority: Certificate) -> bool:
+    """RFC 5280 §4.2.1.11. A critical extension was refused before; this one is not skipped, and of any number at once."""
+    constraints = find_extension(authority.x509.extensions, x509.PolicyConstraints)
+    return constraints is not None and constraints.require_explicit_policy is not None
 
 
 def _policies(certificate: Certificate) -> frozenset[str]:

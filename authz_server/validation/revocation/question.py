@@ -57,9 +57,9 @@ class Question:
         constraints = find_extension(extensions, x509.BasicConstraints)
         usage = find_extension(issuer.x509.extensions, x509.KeyUsage)
         key = issuer.x509.public_key()
-        if certificate.x509.serial_number > LARGEST_SERIAL:
+        if not 0 <= certificate.x509.serial_number <= LARGEST_SERIAL:
             # RFC 5280 §4.1.2.2. No list can hold it, so it could never be revoked.
-            msg = "a serial number of more than 20 octets"
+            msg = "a negative serial number, or one of more than 20 octets"
             raise ValueError(msg)
         return cls(
             certificate=certificate,

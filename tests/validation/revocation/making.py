@@ -19,7 +19,7 @@ from authz_server.validation.revocation import (
     parse_crl,
     parse_ocsp,
 )
-from tests.pki import AFTER, BEFORE, NOW, bundle, client, presented, root
+from tests.pki import AFTER, BEFORE, NOW, bundle, presented, root
 
 HOUR = timedelta(hours=1)
 REMOVED = x509.ReasonFlags.remove_from_crl
@@ -48,17 +48,17 @@ def points(*each):
 
 
 def scope(name=None, relative=None, **fields):
-    """An issuing distribution point."""
+    """An issuing distribution point by URI, directory name or relative name."""
     absent = dict.fromkeys(("only_contains_user_certs", "only_contains_ca_certs", "indirect_crl"), False)
     absent |= {"only_contains_attribute_certs": False, "only_some_reasons": None}
-    full = None if name is None else [x509.UniformResourceIdentifier(name)]
+    full = name and [x509.DirectoryName(name) if isinstance(name, x509.Name) else x509.UniformResourceIdentifier(name)]
     relative = relative and x509.Name.from_rfc4514_string(relative).rdns[0]
     return x509.IssuingDistributionPoint(full_name=full, relative_name=relative, **absent | fields)
 
 
-def entry(serial, *extensions, reason=None):
+def entry(serial, *extensions, reason=None, date=BEFORE):
     """One revoked certificate."""
-    builder = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(BEFORE)
+    builder = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(date)
     for extension, critical in (*extensions, *([] if reason is None else [(x509.CRLReason(reason), False)])):
         builder = builder.add_extension(extension, critical)
     return builder.build()
@@ -161,8 +161,3 @@ def outcome(leaf, *known, policy=HARD, now=NOW, trust=None):
         return check_revocation(path, data(*known), policy, now)
     except Rejection as refused:
         return refused.reason
-
-
-def alice_of(*extensions, **fields):
-    """A client directly below the root."""
-    return client(fields.pop("issuer", None), extensions=extensions, **fields)

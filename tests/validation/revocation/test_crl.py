@@ -128,10 +128,20 @@ def test_pss():
         assert index.signature.is_by(by.key.public_key()) is expected
 
 
-def test_scheme_that_is_not_supported():
-    """A signature is of a scheme that is named, or none."""
-    with pytest.raises(ValueError, match="not supported"):
-        DetachedSignature.over(b"", b"", hashes.SHA256(), None)
+@pytest.mark.parametrize(
+    ("algorithm", "parameters", "why"),
+    [
+        (SHA1, padding.PKCS1v15(), "signed with sha1"),
+        (hashes.MD5(), padding.PKCS1v15(), "signed with md5"),  # noqa: S303 - what must be refused
+        (hashes.SHA224(), ec.ECDSA(hashes.SHA224()), "signed with sha224"),
+        (None, None, "signed with none"),
+        (hashes.SHA256(), None, "signed with an algorithm that is not supported"),
+    ],
+)
+def test_algorithm_that_is_not_acceptable(algorithm, parameters, why):
+    """A signature is of a hash and a scheme that cannot be forged, or it is none."""
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        DetachedSignature.over(b"", b"", algorithm, parameters)
 
 
 def test_signature_by_a_key_of_another_kind():

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from authz_server.reasons import Reason
 from authz_server.validation.revocation import RevocationMode, RevocationPolicy, RevocationStatus
@@ -35,15 +36,8 @@ POINTED = client(extensions=points(point("http://a/1.crl"), point("http://a/2.cr
 NEXT_TO_ROOT = client(extensions=points(point(relative="OU=1")))
 SOME = client(extensions=points(point("http://a/some.crl", reasons=frozenset({COMPROMISE})), point("http://a/all.crl")))
 INDIRECT = client(extensions=points(point("http://a/1.crl", issuer=[x509.DirectoryName(root().certificate.subject)])))
-DIRECTORY = x509.IssuingDistributionPoint(
-    full_name=[x509.DirectoryName(root().certificate.subject)],
-    relative_name=None,
-    only_contains_user_certs=False,
-    only_contains_ca_certs=False,
-    only_some_reasons=None,
-    indirect_crl=False,
-    only_contains_attribute_certs=False,
-)
+DIRECTORY = scope(root().certificate.subject)
+BELOW_ROOT = scope(x509.Name([*root().certificate.subject, x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "1")]))
 
 OLD = (BEFORE - HOUR, NOW - SECOND)
 FUTURE = (NOW + HOUR, AFTER)
@@ -59,6 +53,7 @@ STRANGER = authority("Root")  # the root's name, another key
         ([crl()], GOOD),
         ([crl(LEAF)], REVOKED),
         ([crl(HELD)], REVOKED),  # a hold is a revocation
+        ([crl(entry(number_of(LEAF), date=AFTER))], REVOKED),  # a date to come is one as well
         ([crl(number_of(LEAF) + 1, number_of(LEAF) - 1)], GOOD),  # its neighbours
         ([crl(LEAF, number=None), crl(number=None, times=OLD)], REVOKED),  # without numbers thisUpdate tells
         # age: a revocation counts however old or young its list is; good is only what is fresh
@@ -180,6 +175,7 @@ def test_delta_lists(lists, expected):
         (POINTED, None, GOOD),  # a list for everything
         (NEXT_TO_ROOT, scope(relative="OU=1"), GOOD),  # both continue the issuer's name
         (NEXT_TO_ROOT, scope(relative="OU=2"), MISSING),
+        (NEXT_TO_ROOT, BELOW_ROOT, GOOD),  # the same name, written out
         (SOME, scope("http://a/some.crl"), MISSING),  # the point speaks of one reason
         (SOME, scope("http://a/all.crl"), GOOD),
         (SOME, scope("http://a/all.crl", only_some_reasons=OTHER_REASONS), MISSING),
@@ -264,6 +260,7 @@ def test_whole_path():
     assert outcome(alice(), crl(intermediate(), times=OLD), policy=SOFT) is Reason.ISSUER_REVOKED
     assert outcome(alice(), crl(intermediate()), crl(alice(), issuer=intermediate())) is REVOKED
     assert outcome(alice(), crl(within=scope(only_contains_ca_certs=True)), crl(issuer=intermediate())) is GOOD
+    assert outcome(alice(), crl(within=scope(only_contains_user_certs=True)), crl(issuer=intermediate())) is MISSING
 
 
 def test_anchor_is_not_asked_about():

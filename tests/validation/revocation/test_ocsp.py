@@ -179,6 +179,7 @@ ELSEWHERE = authority("Elsewhere", parent=root())
         ([by(client(eku="any", extensions=(NO_CHECK,)))], MISSING),
         ([by(delegate(without=(NO_CHECK,)))], MISSING),
         ([by(delegate(STRANGER))], MISSING),
+        ([by(delegate(authority("Other", key=root().key)))], MISSING),  # the CA's key under another name
         ([by(delegate(intermediate()))], MISSING),
         ([by(delegate(ELSEWHERE), REVOKED)], MISSING),
         # the usual rules for certificates
