@@ -67,4 +67,4 @@ def test_authority_asks(leaf, above, expected):
 def test_extension_of_a_ca_that_cannot_be_read():
     """A part of an intermediate that cannot be read refuses the path; it is no error of ours."""
     broken = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.31"), b"\x30\x01")
-    assert outcome((), (), (broken, False)) is Reason.PATH_INVALID
+    assert outcome((), (), (broken, False)) is Reason.CERTIFICATE_MALFORMED
