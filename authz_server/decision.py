@@ -93,6 +93,7 @@ class Snapshot:
     denylist: Denylist = field(default_factory=Denylist)
     revocation: RevocationData = field(default_factory=RevocationData, repr=False, compare=False)
     anchors: tuple[Certificate, ...] = field(init=False)
+    spiffe_trust_domains: frozenset[str] = field(init=False)
     consumed_headers: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,9 +101,11 @@ class Snapshot:
         if not self.ingresses:
             msg = "a snapshot needs at least one ingress"
             raise ValueError(msg)
-        domains = dict.fromkeys(domain.trust for ingress in self.ingresses.values() for domain in ingress.domains)
-        anchors = dict.fromkeys(anchor for trust in domains for anchor in trust.anchors)
+        domains = [domain for ingress in self.ingresses.values() for domain in ingress.domains]
+        anchors = dict.fromkeys(anchor for trust in dict.fromkeys(domain.trust for domain in domains) for anchor in trust.anchors)
         object.__setattr__(self, "anchors", tuple(anchors))
+        claims = frozenset(domain.spiffe_trust_domain for domain in domains if domain.spiffe_trust_domain)
+        object.__setattr__(self, "spiffe_trust_domains", claims)
         headers = frozenset(header for ingress in self.ingresses.values() for header in ingress.headers)
         object.__setattr__(self, "consumed_headers", headers)
 
@@ -157,6 +160,7 @@ def decide(request: ForwardedRequest, snapshot: Snapshot, now: datetime) -> Deci
         hop = prove_hop(request, ingress.hops, now)  # 2
         presented = presented_chain(request, source)  # 3
         domain = _trust_domain(request, presented, ingress, snapshot)
+        _check_claim(presented, domain, snapshot)
         path = verify_path(presented, domain.trust, domain.profile, now)  # 4
         check_denylist(path, snapshot.denylist)
         revocation = check_revocation(path, snapshot.revocation, domain.revocation, now)  # 5
@@ -190,6 +194,19 @@ def _trust_domain(request: ForwardedRequest, presented: PresentedChain, ingress:
         if domain.spiffe_trust_domain and domain.spiffe_trust_domain == claimed:
             return domain
     raise Rejection(Reason.TRUST_DOMAIN_UNDETERMINED, claimed=claimed)
+
+
+def _check_claim(presented: PresentedChain, domain: TrustDomain, snapshot: Snapshot) -> None:
+    """Refuse a SPIFFE ID of another trust domain than the chosen one's, or of one that another domain here vouches for.
+
+    X509-SVID §5.2: otherwise every CA could issue the IDs of all of them, where Envoy names the domain or there is but one.
+    A leaf with several URIs claims nothing, and is refused where the identity is made if one of them is a SPIFFE ID.
+    """
+    claimed = presented_trust_domain(presented.leaf)
+    if claimed is None or claimed == domain.spiffe_trust_domain:
+        return
+    if domain.spiffe_trust_domain or claimed in snapshot.spiffe_trust_domains:
+        raise Rejection(Reason.SVID_INVALID, presented=claimed, expected=domain.spiffe_trust_domain or None)
 
 
 def _ingress(request: ForwardedRequest, snapshot: Snapshot) -> Ingress:

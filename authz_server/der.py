@@ -30,6 +30,15 @@ def read_der(data: bytes) -> tuple[int, bytes]:
     return data[0], data[content:end]
 
 
+def write_der(tag: int, content: bytes) -> bytes:
+    """One value with this tag and content."""
+    size = len(content)
+    if size < _SHORT_FORM:
+        return bytes([tag, size]) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, _SHORT_FORM | len(octets)]) + octets + content
+
+
 def _bounds(data: bytes, start: int) -> tuple[int, int]:
     """Where the content of the value at ``start`` begins and where it ends."""
     content = start + 2

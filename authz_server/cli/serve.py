@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
+from datetime import UTC, datetime
 from functools import partial
 
 from authz_server.hop import ReplayMemory
@@ -20,7 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(_args: argparse.Namespace) -> int:
     """Serve until SIGTERM; 1 with every problem on standard error if the configuration cannot be loaded."""
-    load = partial(load_configuration, os.environ, ReplayMemory())
+    # Until the service can reload, SIGHUP is no reason to end; what changes meanwhile is noticed once it serves.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    load = partial(load_configuration, os.environ, ReplayMemory(), datetime.now(UTC))
     settings, loaded = load()
     for problem in loaded.problems:
         print(f"{problem.name}: {problem.message}", file=sys.stderr)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -18,6 +17,7 @@ from authz_server.validation import PinnedCertificates, Trust, TrustBundle
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
+    from pathlib import Path
 
 
 @dataclass
@@ -27,44 +27,43 @@ class Bundles:
     now: datetime
     problems: list[Problem]
     contents: dict[Path, bytes] = field(default_factory=dict)
-    anchors: dict[Path, tuple[Certificate, ...]] = field(default_factory=dict)
+    certificates: dict[tuple[Path, bool], tuple[Certificate, ...]] = field(default_factory=dict)
 
     def trust(self, name: str, settings: TrustDomainSettings, where: Callable[[str], str]) -> Trust | None:
         """Whom certificates of the trust domain ``name`` must lead to; ``where`` names its settings. ``None`` after a problem."""
-        path = settings.trust_bundle_file or Path()
-        read = _pins if settings.trust_kind == "pin" else _anchors
-        anchors = self._load(where("trust_bundle_file"), path, lambda content: read(content, self.now))
-        intermediates = self._intermediates(where("trust_intermediates_file"), settings.trust_intermediates_file)
+        are_pins = settings.trust_kind == "pin"
+        anchors = self._load(where("trust_bundle_file"), settings.trust_bundle_file, are_pins=are_pins)
+        intermediates = self._load(where("trust_intermediates_file"), settings.trust_intermediates_file)
         if not anchors:
             return None
-        if settings.trust_kind == "pin":
-            return PinnedCertificates(name, anchors)
-        return TrustBundle(name, anchors, intermediates)
+        return PinnedCertificates(name, anchors) if are_pins else TrustBundle(name, anchors, intermediates)
 
-    def _intermediates(self, setting: str, path: Path | None) -> tuple[Certificate, ...]:
-        return () if path is None else self._load(setting, path, lambda content: _anchors(content, self.now))
-
-    def _load(self, setting: str, path: Path, read: Callable[[bytes], tuple[Certificate, ...]]) -> tuple[Certificate, ...]:
-        """The certificates in ``path``, which ``setting`` names; empty after a problem."""
-        if path not in self.contents:
-            self.contents[path] = b""
-            self.anchors[path] = ()
+    def _load(self, setting: str, path: Path | None, *, are_pins: bool = False) -> tuple[Certificate, ...]:
+        """The certificates in ``path``, which ``setting`` names; empty without one, and after a problem."""
+        if path is None:
+            return ()
+        # What a file is read as is part of it: pins are held to less than CA certificates.
+        if (path, are_pins) not in self.certificates:
+            self.certificates[path, are_pins] = ()
             try:
-                self.contents[path] = path.read_bytes()
-                self.anchors[path] = read(self.contents[path])
+                content = self.contents.setdefault(path, b"") or path.read_bytes()
+                self.contents[path] = content
+                self.certificates[path, are_pins] = _pem_certificates(content) if are_pins else _anchors(content, self.now)
             except OSError as error:
                 self.problems.append(Problem(setting, f"{path}: {error.strerror}; expected a file of PEM certificates"))
             except ValueError as error:
                 self.problems.append(Problem(setting, f"{path}: {error}"))
-        return self.anchors[path]
+        return self.certificates[path, are_pins]
 
     def expiring(self, margin: timedelta) -> tuple[str, ...]:
-        """A warning for every certificate that expires within ``margin``."""
+        """A warning for every certificate that expires within ``margin``, or has already."""
         return tuple(
-            f"{path}: {_subject(anchor)} expires on {anchor.x509.not_valid_after_utc:%Y-%m-%d}"
-            for path, anchors in self.anchors.items()
-            for anchor in anchors
-            if anchor.x509.not_valid_after_utc < self.now + margin
+            dict.fromkeys(
+                f"{path}: {_subject(certificate)} expires on {certificate.x509.not_valid_after_utc:%Y-%m-%d}"
+                for (path, _), certificates in self.certificates.items()
+                for certificate in certificates
+                if certificate.x509.not_valid_after_utc < self.now + margin
+            )
         )
 
 
@@ -78,17 +77,17 @@ def load_anchors(path: Path, now: datetime) -> tuple[Certificate, ...]:
 
 
 def _anchors(content: bytes, now: datetime) -> tuple[Certificate, ...]:
-    """Every certificate of the bundle as a trust anchor; raises ``ValueError`` if one cannot be an anchor."""
+    """Every CA certificate of the bundle; raises ``ValueError`` if one is none, or if none of them is valid any more.
+
+    One of several that has expired leads nowhere and keeps nothing else from being loaded.
+    """
     anchors = _spiffe_bundle(content) if content.lstrip().startswith(b"{") else _pem_certificates(content)
-    faults = [f"{_subject(anchor)}: {fault}" for anchor in anchors if (fault := _fault(anchor, now))]
+    faults = [f"{_subject(anchor)}: {fault}" for anchor in anchors if (fault := _fault(anchor))]
+    if not faults and all(_has_expired(anchor, now) for anchor in anchors):
+        faults = [f"{_subject(anchor)}: expired on {anchor.x509.not_valid_after_utc:%Y-%m-%d}" for anchor in anchors]
     if faults:
         raise ValueError("; ".join(faults))
     return anchors
-
-
-def _pins(content: bytes, _now: datetime) -> tuple[Certificate, ...]:
-    """Every certificate of the file as a pin. One that has expired is no mistake: it is refused when it comes."""
-    return _pem_certificates(content)
 
 
 def _spiffe_bundle(content: bytes) -> tuple[Certificate, ...]:
@@ -124,18 +123,21 @@ def _pem_certificates(content: bytes) -> tuple[Certificate, ...]:
     return anchors
 
 
-def _fault(anchor: Certificate, now: datetime) -> str | None:
+def _fault(anchor: Certificate) -> str | None:
     try:
         is_ca = anchor.x509.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        not_after = anchor.x509.not_valid_after_utc
+        # Parsing is lazy: what is looked at later must be readable now.
+        _ = anchor.x509.subject, anchor.x509.issuer, anchor.x509.public_key()
     except x509.ExtensionNotFound:
         return "not a CA certificate (no basic constraints)"
     except CERTIFICATE_PARSE_ERRORS as error:
         return f"cannot be read: {error}"
-    if not is_ca:
-        return "not a CA certificate (CA:FALSE)"
+    return None if is_ca else "not a CA certificate (CA:FALSE)"
+
+
+def _has_expired(anchor: Certificate, now: datetime) -> bool:
     # RFC 5280 §4.1.2.5: the last second is included.
-    return f"expired on {not_after:%Y-%m-%d}" if not_after < now.replace(microsecond=0) else None
+    return anchor.x509.not_valid_after_utc < now.replace(microsecond=0)
 
 
 def _subject(anchor: Certificate) -> str:

@@ -134,7 +134,7 @@ def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denyl
     path = settings.denylist_file
     try:
         content = path.read_bytes()
-        return content, Denylist.from_text(content.decode())
+        return content, Denylist.from_text(content.decode("utf-8-sig"))
     except OSError as error:
         problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error.strerror}; an empty file denies nobody"))
     except ValueError as error:

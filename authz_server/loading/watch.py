@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,13 @@ _NOT_LOADED = frozenset({"crl_files", "crl_cache_folder"})
 
 def watched_paths(settings: Settings, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Every file and folder that loading this configuration reads."""
-    named = (Path(value) for name, value in environ.items() if name == "AUTHZ_CONFIG" or name.endswith("_FILE"))
+    named = (Path(value) for name, value in environ.items() if value and _names_a_file(name))
     return tuple(dict.fromkeys((*named, *_paths(settings))))
+
+
+def _names_a_file(name: str) -> bool:
+    """Whether it is one of our variables: those of others may name files that are written all the time."""
+    return name == "AUTHZ_CONFIG" or (name.startswith("AUTHZ_") and name.endswith("_FILE"))
 
 
 def _paths(model: BaseModel) -> Iterator[Path]:
@@ -52,8 +58,9 @@ def fingerprint(paths: Iterable[Path]) -> tuple[object, ...]:
 def _parts(path: Path) -> Iterator[object]:
     try:
         found = path.stat()
-        yield (os.path.realpath(path), found.st_ino, found.st_mtime_ns, found.st_size)
-        if path.is_dir():
+        # The time of the last change (ctime) too: whoever copies a file with its times sets the other one back.
+        yield (os.path.realpath(path), found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+        if stat.S_ISDIR(found.st_mode):
             for each in sorted(path.iterdir()):
                 if not each.name.startswith(".") and not each.is_dir():
                     yield from _parts(each)

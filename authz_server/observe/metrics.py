@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from prometheus_client import Metric
 
     from authz_server.decision import Snapshot
     from authz_server.refresh import SourceStatus
@@ -25,59 +32,123 @@ class Metrics:
         self._decisions = Counter(
             "authz_decisions", "Decisions by outcome and reason.", ("outcome", "reason"), registry=self.registry
         )
+        self._revocation = Counter(
+            "authz_decisions_by_revocation",
+            "Decisions by outcome and what was known about revocation: good, unknown, not-checked.",
+            ("outcome", "revocation"),
+            registry=self.registry,
+        )
         self._duration = Histogram(
             "authz_check_duration_seconds", "Time from request to decision.", buckets=_BUCKETS, registry=self.registry
         )
-        self._anchor_expiry = Gauge(
-            "authz_anchor_expiry_timestamp_seconds", "notAfter of each trust anchor.", ("sha256",), registry=self.registry
-        )
-        self._snapshot = Gauge("authz_snapshot_info", "The configuration in force.", ("revision",), registry=self.registry)
         self._reloads = Counter(
             "authz_reloads", "Attempts to load the configuration anew, by outcome.", ("outcome",), registry=self.registry
         )
-        self._denylist = Gauge("authz_denylist_entries", "Entries of the deny list in force.", registry=self.registry)
-        self._revocation_loaded = Gauge(
-            "authz_revocation_source_loaded", "1 while data of the source is in use.", ("source",), registry=self.registry
-        )
-        self._revocation_failures = Gauge(
-            "authz_revocation_source_failures", "Failed attempts since the last good one.", ("source",), registry=self.registry
-        )
-        self._revocation_next_update = Gauge(
-            "authz_revocation_source_next_update_timestamp_seconds",
-            "nextUpdate of the data in use.",
-            ("source",),
+        for outcome in ("success", "failure"):
+            self._reloads.labels(outcome)  # a rate over a counter that appears with its first failure is blind to it
+        self._loaded_at = Gauge(
+            "authz_reload_last_success_timestamp_seconds",
+            "When the configuration was last loaded without a problem.",
             registry=self.registry,
         )
         self._ready = Gauge("authz_ready", "1 while Check requests are served.", registry=self.registry)
+        self._in_force = _InForce()
+        self.registry.register(self._in_force)
 
-    def count(self, outcome: str, reason: str, seconds: float) -> None:
+    def count(self, outcome: str, reason: str, revocation: str, seconds: float) -> None:
         """Count one decision; ``outcome`` in lower case, ``reason`` empty on allow."""
         self._decisions.labels(outcome, reason).inc()
+        self._revocation.labels(outcome, revocation).inc()
         self._duration.observe(seconds)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Describe the configuration in force."""
-        self._snapshot.clear()
-        self._anchor_expiry.clear()
-        self._snapshot.labels(snapshot.revision).set(1)
-        self._denylist.set(len(snapshot.denylist))
-        for anchor in snapshot.anchors:
-            self._anchor_expiry.labels(anchor.sha256).set(anchor.x509.not_valid_after_utc.timestamp())
+        self._in_force.snapshot = snapshot
 
     def count_reload(self, *, succeeded: bool) -> None:
         """Count one attempt to load the configuration anew."""
         self._reloads.labels("success" if succeeded else "failure").inc()
+        if succeeded:
+            self.set_loaded()
 
-    def show_revocation(self, statuses: Iterable[SourceStatus]) -> None:
-        """Describe the sources of revocation data."""
-        for gauge in (self._revocation_loaded, self._revocation_failures, self._revocation_next_update):
-            gauge.clear()
-        for status in statuses:
-            self._revocation_loaded.labels(status.source).set(int(status.is_loaded))
-            self._revocation_failures.labels(status.source).set(status.failures)
-            if status.next_update is not None:
-                self._revocation_next_update.labels(status.source).set(status.next_update.timestamp())
+    def set_loaded(self) -> None:
+        """The configuration was loaded without a problem just now."""
+        self._loaded_at.set(time.time())
+
+    def show_revocation(self, statuses: tuple[SourceStatus, ...], published_at: datetime | None) -> None:
+        """Describe the sources of revocation data, as the refresher told at ``published_at``."""
+        self._in_force.revocation = statuses, published_at
 
     def set_ready(self, *, ready: bool) -> None:
         """Whether Check requests are served."""
         self._ready.set(int(ready))
+
+
+class _InForce(Collector):
+    """What is in force, described when it is asked for: a scrape never sees half of a change."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self.revocation: tuple[tuple[SourceStatus, ...], datetime | None] = ((), None)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every gauge."""
+        yield from _of_snapshot(self.snapshot)
+        yield from _of_sources(*self.revocation)
+
+
+def _of_snapshot(snapshot: Snapshot | None) -> Iterator[Metric]:
+    revisions = [snapshot.revision] if snapshot else []
+    yield _gauge("authz_snapshot_info", "The configuration in force.", "revision", ((each, 1.0) for each in revisions))
+    expiry = {each.sha256: each.x509.not_valid_after_utc.timestamp() for each in (snapshot.anchors if snapshot else ())}
+    yield _gauge("authz_anchor_expiry_timestamp_seconds", "notAfter of each trust anchor.", "sha256", expiry.items())
+    yield GaugeMetricFamily(
+        "authz_denylist_entries", "Entries of the deny list in force.", value=len(snapshot.denylist) if snapshot else 0
+    )
+
+
+def _of_sources(statuses: tuple[SourceStatus, ...], published_at: datetime | None) -> Iterator[Metric]:
+    labelled = [(source_label(status.source), status) for status in statuses]
+    yield _gauge(
+        "authz_revocation_source_loaded",
+        "1 while data of the source is in use.",
+        "source",
+        ((label, float(status.is_loaded)) for label, status in labelled),
+    )
+    yield _gauge(
+        "authz_revocation_source_failures",
+        "Failed attempts since the last good one.",
+        "source",
+        ((label, float(status.failures)) for label, status in labelled),
+    )
+    yield _gauge(
+        "authz_revocation_source_entries",
+        "Entries of the data in use.",
+        "source",
+        ((label, float(status.entries)) for label, status in labelled),
+    )
+    yield _gauge(
+        "authz_revocation_source_next_update_timestamp_seconds",
+        "nextUpdate of the data in use.",
+        "source",
+        ((label, status.next_update.timestamp()) for label, status in labelled if status.next_update is not None),
+    )
+    published = GaugeMetricFamily(
+        "authz_revocation_published_timestamp_seconds", "When the refresher last told; once a minute at the least."
+    )
+    if published_at is not None:
+        published.add_metric([], published_at.timestamp())
+    yield published
+
+
+def _gauge(name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=[label])
+    for value, number in values:
+        family.add_metric([value], number)
+    return family
+
+
+def source_label(source: str) -> str:
+    """A source of revocation data as it is shown outside of the log: a URL's query may hold a token, so it is digested."""
+    address, mark, query = source.partition("?")
+    return f"{address}?{hashlib.sha256(query.encode()).hexdigest()[:8]}" if mark and "://" in address else source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
-class _Ipv6Server(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Bind. The base class looks the address up in DNS for a name that nobody needs; without DNS a start took seconds."""
+        socketserver.TCPServer.server_bind(self)
+
+
+class _Ipv6Server(_Server):
     address_family = socket.AF_INET6
 
 
@@ -27,9 +36,8 @@ class AdminServer:
     ) -> None:
         """Bind; raises ``OSError`` if the address is taken. ``detail`` is shown by ``/readyz`` below yes or no."""
         host, _, port = listen.rpartition(":")
-        server = _Ipv6Server if host.startswith("[") else ThreadingHTTPServer
+        server = _Ipv6Server if host.startswith("[") else _Server
         self._server = server((host.strip("[]"), int(port)), _handler(registry, is_ready, detail))
-        self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
 
     def start(self) -> None:
@@ -58,7 +66,7 @@ def _handler(
             elif path == "/readyz":
                 ready = is_ready()
                 body = f"{'ready' if ready else 'not ready'}\n{detail()}".rstrip() + "\n"
-                self._answer(200 if ready else 503, "text/plain; charset=utf-8", body.encode())
+                self._answer(200 if ready else 503, "text/plain; charset=utf-8", body.encode(errors="backslashreplace"))
             else:
                 self._answer(404, "text/plain", b"not found\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import signal
 import sys
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from authz_server.observe import DecisionLog, Metrics, Redaction
-from authz_server.refresh import Refresher, RefresherJob, RevocationWatcher, Schedule
-from authz_server.refresh.destinations import Destination
 from authz_server.server.admin import AdminServer
+from authz_server.server.apart import apart
 from authz_server.server.asyncio_transport import AsyncioTransport
-from authz_server.server.reload import Reloader, follow_revocation, take_revocation
+from authz_server.server.reload import Reloader, Serving
+from authz_server.server.revocation import RevocationFeed, follow_revocation, revocation_job
 from authz_server.server.service import CheckService
 from authz_server.server.transport import TlsMaterial
 from authz_server.snapshots import SnapshotStore
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
     from authz_server.decision import Snapshot
     from authz_server.loading import Loaded
+    from authz_server.refresh import RefresherJob
     from authz_server.server.transport import Transport
     from authz_server.settings import Settings
 
 _log = logging.getLogger(__name__)
-_FIRST_REVOCATION_SECONDS = 5.0
 
 
 def run(
@@ -44,33 +45,11 @@ def run(
 
     ``load`` loads the configuration that ``environ`` describes anew.
     """
-    refresher = Refresher(revocation_job(settings)) if settings.has_crls else None
     try:
-        asyncio.run(_serve(settings, snapshot, environ, load, refresher))
+        return asyncio.run(_serve(settings, snapshot, environ, load))
     except (OSError, RuntimeError, ValueError) as error:
         _log.error("cannot start: %s", error)
         return 1
-    finally:
-        if refresher:
-            refresher.stop()
-    return 0
-
-
-def revocation_job(settings: Settings) -> RefresherJob:
-    """What the refresher is told."""
-    domains = settings.trust_domains.values()
-    bundles = (domain.trust_bundle_file for domain in domains if domain.trust_kind == "ca")
-    own = (source.trust_bundle_file for source in settings.sources.values())
-    intermediates = (domain.trust_intermediates_file for domain in domains)
-    return RefresherJob(
-        paths=settings.crl_files,
-        urls=settings.crl_urls,
-        allow=tuple(dict.fromkeys(Destination.parse(url).origin for url in settings.crl_urls)),
-        networks=settings.crl_networks,
-        ca_files=tuple(dict.fromkeys(path for path in (*bundles, *own, *intermediates) if path is not None)),
-        folder=settings.crl_cache_folder,
-        schedule=Schedule(interval_seconds=settings.crl_interval_seconds),
-    )
 
 
 async def _serve(
@@ -78,72 +57,84 @@ async def _serve(
     snapshot: Snapshot,
     environ: Mapping[str, str],
     load: Callable[[], tuple[Settings | None, Loaded]],
-    refresher: Refresher | None,
-) -> None:
-    store, metrics = SnapshotStore(), Metrics()
-    service = CheckService(store, metrics, _decision_log(settings), lambda: datetime.now(UTC))
+) -> int:
+    serving = Serving(SnapshotStore(), RevocationFeed(), Metrics())
+    # Before anything that waits: whoever sees the service start may signal it at once.
+    stop = _stop_signal()
+    reloader = Reloader(settings, environ, load, serving)
+    service = CheckService(serving.store, serving.metrics, _decision_log(settings), lambda: datetime.now(UTC))
     transport: Transport = AsyncioTransport(service.check, settings.listen, _tls_material(settings))
     ready = asyncio.Event()
-    reloader = Reloader(settings, environ, load, store, metrics)
-    watcher = RevocationWatcher(refresher.folder) if refresher else None
-    detail = partial(_detail, reloader, watcher)
-    admin = AdminServer(settings.admin_listen, metrics.registry, ready.is_set, detail) if settings.admin_listen else None
+    detail = partial(_detail, reloader, serving.feed)
+    listen = settings.admin_listen
+    admin = AdminServer(listen, serving.metrics.registry, ready.is_set, detail) if listen else None
     if admin:
         admin.start()
-    stop = _stop_signal()
+    followers: list[asyncio.Task[None]] = []
     try:
         await transport.start()
-        store.replace(snapshot)
-        metrics.show_snapshot(snapshot)
-        if refresher and watcher:
-            refresher.start()
-            await _first_revocation(watcher, store, metrics)
-        await _set_serving(transport, metrics, ready, serving=True)
-        _log.info("serving at %s, configuration %s", settings.listen, snapshot.revision)
-        followers = [reloader.run(), *([follow_revocation(watcher, store, metrics)] if watcher else [])]
-        await _until(stop, followers)
+        serving.put_in_force(snapshot)
+        serving.metrics.set_loaded()
+        job = revocation_job(settings)
+        if job is not None:
+            await _unless(stop, _first_revocation(serving, job))
+        if not stop.is_set():
+            await _set_serving(transport, serving.metrics, ready, serving=True)
+            _log.info("serving at %s, configuration %s", settings.listen, snapshot.revision)
+        followers = [
+            asyncio.create_task(reloader.run()),
+            asyncio.create_task(follow_revocation(serving.feed, serving.store, serving.metrics)),
+        ]
+        await _any_of(stop, followers)
         _log.info("draining")
-        await _set_serving(transport, metrics, ready, serving=False)
-        # Envoy goes on sending calls until its health check has failed often enough; they are still answered.
-        await asyncio.sleep(settings.drain_delay_seconds)
-        await transport.stop(settings.drain_timeout_seconds)
+        await _set_serving(transport, serving.metrics, ready, serving=False)
+        # Envoy goes on sending calls until its health check has failed often enough; they are still answered, and what
+        # changes meanwhile still counts.
+        await asyncio.sleep(reloader.settings.drain_delay_seconds)
+        await transport.stop(reloader.settings.drain_timeout_seconds)
+        return int(_has_failed(followers))
     finally:
+        for follower in followers:
+            follower.cancel()
         if admin:
             admin.stop()
+        # Within the loop, which handles signals: another SIGTERM or SIGHUP must not leave the refresher behind.
+        await apart(serving.feed.stop)
 
 
-async def _first_revocation(watcher: RevocationWatcher, store: SnapshotStore, metrics: Metrics) -> None:
-    """Wait until every source was tried once, so that a start answers no 503 that the next second would not; not for long."""
-    deadline = asyncio.get_running_loop().time() + _FIRST_REVOCATION_SECONDS
-    while asyncio.get_running_loop().time() < deadline:
-        await take_revocation(watcher, store, metrics)
-        tried = [status.is_loaded or status.refusal is not None for status in watcher.statuses]
-        if tried and all(tried):
-            return
-        await asyncio.sleep(0.05)
-    _log.warning("serving although not every source of revocation data was tried yet")
+async def _first_revocation(serving: Serving, job: RefresherJob) -> None:
+    data = await serving.feed.use(job)
+    if serving.store.current is not None:
+        serving.store.replace(dataclasses.replace(serving.store.current, revocation=data))
 
 
-async def _until(stop: asyncio.Event, followers: list[Coroutine[Any, Any, None]]) -> None:
-    """Run ``followers`` until ``stop`` is set. One that fails is a bug, and ends the service."""
-    tasks = [asyncio.create_task(follower) for follower in followers]
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for task in (stopping, *tasks):
-        task.cancel()
-    for task in done - {stopping}:
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work``, or leave it once ``stop`` is set; raises what it raises."""
+    task = asyncio.create_task(work)
+    await _any_of(stop, [task])
+    if not task.cancel():
         task.result()
 
 
-def _detail(reloader: Reloader, watcher: RevocationWatcher | None) -> str:
+async def _any_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait until ``stop`` is set or one of ``tasks`` has ended."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+
+
+def _has_failed(followers: list[asyncio.Task[None]]) -> bool:
+    """Whether one has ended by itself: a bug. To serve on without it would be to serve old trust without a word."""
+    failed = [follower for follower in followers if follower.done()]
+    for follower in failed:
+        _log.critical("the service ends because it could no longer follow changes", exc_info=follower.exception())
+    return bool(failed)
+
+
+def _detail(reloader: Reloader, feed: RevocationFeed) -> str:
     """What readiness says beside yes or no: what is not as it should be, although requests are decided."""
-    failing = (status for status in (watcher.statuses if watcher else ()) if status.refusal is not None)
-    return "\n".join(
-        [
-            *([f"configuration: {reloader.problem}"] if reloader.problem else []),
-            *(f"revocation: {status.source}: {status.refusal} {status.detail}".rstrip() for status in failing),
-        ]
-    )
+    configuration = [f"configuration: {reloader.problem}"] if reloader.problem else []
+    return "\n".join([*configuration, *(f"revocation: {problem}" for problem in feed.problems(datetime.now(UTC)))])
 
 
 async def _set_serving(transport: Transport, metrics: Metrics, ready: asyncio.Event, *, serving: bool) -> None:

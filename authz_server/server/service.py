@@ -57,7 +57,8 @@ class CheckService:
             # The clock that was handed in may be what failed.
             self._observe(decision, decision_id, request, None, datetime.now(UTC), started)
         except (OSError, ValueError):  # the sink of decision lines is broken or closed: the count and our own log remain
-            self._metrics.count(outcome(decision).lower(), decision.reason.value, time.perf_counter() - started)
+            revocation = decision.evidence.revocation.value
+            self._metrics.count(outcome(decision).lower(), decision.reason.value, revocation, time.perf_counter() - started)
         return check_response(decision, decision_id, is_grpc=is_grpc(request))
 
     def _observe(  # noqa: PLR0913, PLR0917 - the parts of a record
@@ -82,4 +83,4 @@ class CheckService:
         )
         self._decisions.write(record)
         reason = decision.reason.value if isinstance(decision, Deny) else ""
-        self._metrics.count(outcome(decision).lower(), reason, seconds)
+        self._metrics.count(outcome(decision).lower(), reason, decision.evidence.revocation.value, seconds)

@@ -173,6 +173,12 @@ class Settings(BaseModel):
                 settings.trust_bundle_file is not None and bool(settings.trust_domains or len(self.trust_domains) > 1),
                 f"{variable('sources', name, 'trust_bundle_file')}: contradicts several trust domains; name it in one of them",
             )
+            # Both would be known to logs and upstreams by one name.
+            is_shared = any(other.trust_bundle_file is None for other in self.sources.values())
+            yield (
+                settings.trust_bundle_file is not None and is_shared and name in self.trust_domains,
+                f"{variable('sources', name, 'trust_bundle_file')}: a trust domain of other sources is called {name!r} too",
+            )
             yield (
                 any(header.startswith(self.header_prefix) for header in headers),
                 "AUTHZ_HEADER_PREFIX: the certificate header begins with it too; choose another prefix",

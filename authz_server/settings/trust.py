@@ -108,5 +108,8 @@ class TrustDomainSettings(BaseModel):
             "revocation",
             "pins have no issuer who could revoke them; use AUTHZ_DENYLIST_FILE",
         )
+        # The profile is about what lies between a certificate and its anchor, and about what a CA should have written.
+        for field_name in sorted(field for field in self.model_fields_set if field.startswith("profile")):
+            yield self.trust_kind == "pin", field_name, "pins are taken as they are; unset it"
         wrong = [oid for oid in self.profile_policies if not re.fullmatch(_OID, oid)]
         yield bool(wrong), "profile_policies", f"{wrong}: expected dotted object identifiers"

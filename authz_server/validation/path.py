@@ -30,6 +30,7 @@ _LEAF_EXTENSIONS = leaf_extensions()
 _CA_EXTENSIONS = ca_extensions()
 _CA_EXTENSIONS_OF_ANY_PURPOSE = ca_extensions(any_purpose=True)
 _ANY_POLICY = "2.5.29.32.0"
+_POLICY_MAPPINGS = x509.ObjectIdentifier("2.5.29.33")
 
 
 def verify_path(presented: PresentedChain, trust: Trust, profile: Profile, now: datetime) -> CertificationPath:
@@ -65,8 +66,7 @@ def _pinned(leaf: Certificate, trust: PinnedCertificates, now: datetime) -> Cert
 def _candidates(presented: PresentedChain, trust: TrustBundle, now: datetime) -> tuple[Certificate, ...]:
     """The intermediates to build with: those of the header, bounded, and those that the operator configured."""
     candidates = bounded_intermediates(presented.intermediates, trust.fingerprints, now)
-    configured = [above for below in (presented.leaf, *candidates) for above in trust.intermediates_above(below)]
-    return tuple(dict.fromkeys((*candidates, *configured)))
+    return tuple(dict.fromkeys((*candidates, *trust.intermediates_above(presented.leaf, *candidates))))
 
 
 def _verified_chain(
@@ -106,23 +106,28 @@ def _check_profile(path: CertificationPath, profile: Profile) -> None:
     if profile.spiffe_trust_domain:
         for authority in (*path.intermediates, path.anchor):
             check_authority_svid(authority, profile.spiffe_trust_domain)
-    _check_policies(path, profile.policies)
+    try:
+        _check_policies(path, profile.policies)
+    except CERTIFICATE_PARSE_ERRORS as error:
+        raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
 
 
 def _check_policies(path: CertificationPath, required: frozenset[str]) -> None:
-    """RFC 5280 §6.1.3 (d) to (f), without policy mapping: all certificates share a policy, where somebody asks for one.
+    """RFC 5280 §6.1.3 (d) to (f), §6.1.5 (g), without policy mapping: all share a policy, where somebody asks for one.
 
-    The operator does by ``required``, a CA by requireExplicitPolicy. anyPolicy of a CA stands for every policy, a leaf's for
-    none.
+    The operator does by ``required``, a CA by requireExplicitPolicy.
     """
     if not required and not any(map(_requires_policy, path.intermediates)):
         return
     leaf = _policies(path.leaf)
     allowed = leaf & required if required else leaf
     for asserted in map(_policies, path.intermediates):
+        # anyPolicy of a CA stands for every policy. NOTE: a leaf's for none.
         if _ANY_POLICY not in asserted:
             allowed &= asserted
-    if not allowed:
+    # §4.2.1.5, §4.2.1.14: what would make a policy mean another one, or anyPolicy none, is not processed: where it is
+    # critical there is no path, and here it counts as critical.
+    if not allowed or any(map(_restricts_policies, path.intermediates)):
         raise Rejection(Reason.POLICY_MISSING, required=sorted(required), presented=sorted(leaf))
 
 
@@ -135,6 +140,10 @@ def _requires_policy(authority: Certificate) -> bool:
 def _policies(certificate: Certificate) -> frozenset[str]:
     policies = find_extension(certificate.x509.extensions, x509.CertificatePolicies)
     return frozenset() if policies is None else frozenset(each.policy_identifier.dotted_string for each in policies)
+
+
+def _restricts_policies(authority: Certificate) -> bool:
+    return any(each.oid in {_POLICY_MAPPINGS, x509.InhibitAnyPolicy.oid} for each in authority.x509.extensions)
 
 
 def _diagnose(

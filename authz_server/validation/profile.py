@@ -86,6 +86,7 @@ def check_pinned(leaf: Certificate, now: datetime) -> None:
         # RFC 5280 §4.1.2.2: positive, at most 20 octets, of which the first bit is the sign.
         if not 0 < leaf.x509.serial_number < _SERIAL_LIMIT:
             raise Rejection(Reason.CERTIFICATE_MALFORMED, serial=f"{leaf.x509.serial_number:x}")
+        _check_signature_octets(leaf)
         _check_sizes(leaf.x509, leaf.x509.extensions)
         if not is_acceptable_key(leaf.x509, ed25519_too=True):
             raise Rejection(Reason.CERTIFICATE_KEY_UNACCEPTABLE)
@@ -99,6 +100,13 @@ def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
         raise Rejection(Reason.CERTIFICATE_NOT_YET_VALID, not_before=certificate.not_valid_before_utc.isoformat())
     if now > certificate.not_valid_after_utc:
         raise Rejection(Reason.CERTIFICATE_EXPIRED, not_after=certificate.not_valid_after_utc.isoformat())
+
+
+def _check_signature_octets(certificate: Certificate) -> None:
+    """RFC 5280 §4.1.1.3: signatures are whole octets. One bit fewer would verify too, under another SHA-256."""
+    unused_bits = certificate.der[-len(certificate.x509.signature) - 1]
+    if unused_bits:
+        raise Rejection(Reason.CERTIFICATE_MALFORMED, sha256=certificate.sha256, unused_bits=unused_bits)
 
 
 def _check_not_ca(extensions: x509.Extensions) -> None:
@@ -172,6 +180,7 @@ def bounded_intermediates(
             parsed = certificate.x509
             if parsed.subject == parsed.issuer and certificate.sha256 not in anchors:
                 continue
+            _check_signature_octets(certificate)
             if not is_acceptable_key(parsed, ed25519_too=False):
                 raise Rejection(Reason.INTERMEDIATE_UNACCEPTABLE, sha256=certificate.sha256)
             identity = (parsed.subject.public_bytes(), _public_key(parsed), parsed.issuer.public_bytes())

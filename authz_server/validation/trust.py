@@ -43,13 +43,15 @@ class TrustBundle:
         object.__setattr__(self, "store", Store([anchor.x509 for anchor in self.anchors]))
         object.__setattr__(self, "fingerprints", frozenset(anchor.sha256 for anchor in self.anchors))
         object.__setattr__(self, "by_parsed", {each.x509: each for each in (*self.intermediates, *self.anchors)})
-        object.__setattr__(self, "by_subject", {anchor.x509.subject.public_bytes(): anchor for anchor in self.anchors})
+        # Of anchors with one name the one that lasts longest: it says whether all of them have expired.
+        lasting = sorted(self.anchors, key=lambda anchor: anchor.x509.not_valid_after_utc)
+        object.__setattr__(self, "by_subject", {anchor.x509.subject.public_bytes(): anchor for anchor in lasting})
         object.__setattr__(self, "intermediates_by_subject", intermediates)
 
-    def intermediates_above(self, certificate: Certificate) -> tuple[Certificate, ...]:
-        """The configured intermediates on the way up from ``certificate``, found by their names alone."""
+    def intermediates_above(self, *certificates: Certificate) -> tuple[Certificate, ...]:
+        """The configured intermediates on the way up from ``certificates``, found by their names alone."""
         found: dict[str, Certificate] = {}
-        issuers = [certificate.x509.issuer.public_bytes()]
+        issuers = [certificate.x509.issuer.public_bytes() for certificate in certificates] if self.intermediates else []
         while issuers:
             for above in self.intermediates_by_subject.get(issuers.pop(), ()):
                 if above.sha256 not in found:

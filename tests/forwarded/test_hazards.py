@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import time
 
 import pytest
 
@@ -16,6 +15,7 @@ from authz_server.forwarded.xfcc_element import XfccElement
 from authz_server.forwarded.xfcc_json import encode_json_elements
 from authz_server.forwarded.xfcc_text import encode_text_elements
 from authz_server.reasons import Reason, Rejection
+from tests.cost import is_cheap
 from tests.forwarded.values import ABOVE, ENCODERS, HASH, LEAF, RFC9440, SPLIT_PEM, URL_PEM, XFCC, alices, decoded, refused, xfcc
 from tests.pki import (
     EXTENSIONS,
@@ -459,8 +459,10 @@ SLOW = [
 
 @pytest.mark.parametrize(("where", "value"), SLOW, ids=range(len(SLOW)))
 def test_no_value_is_slow(where, value):
-    """The largest values of the worst shapes cost milliseconds: nothing is tried twice."""
-    started = time.process_time()
-    with contextlib.suppress(Rejection):
-        decoded(where, value)
-    assert time.process_time() - started < 0.25
+    """The largest values of the worst shapes are cheap: nothing is tried twice."""
+
+    def decode():
+        with contextlib.suppress(Rejection):
+            decoded(where, value)
+
+    assert is_cheap(decode)
