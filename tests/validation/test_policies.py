@@ -9,6 +9,7 @@ from tests.pki import NOW, authority, bundle, certificate, client, presented, ro
 
 ANY, FIRST, SECOND = "2.5.29.32.0", "1.2.3.1", "1.2.3.2"
 REQUIRE = (x509.PolicyConstraints(require_explicit_policy=3, inhibit_policy_mapping=None), False)
+NO_ANY = (x509.InhibitAnyPolicy(5), False)
 INHIBIT = (x509.PolicyConstraints(require_explicit_policy=None, inhibit_policy_mapping=0), False)
 
 
@@ -64,7 +65,13 @@ def test_authority_asks(leaf, above, expected):
     assert outcome(leaf, above, INHIBIT) is True
 
 
+def test_what_would_change_a_policy():
+    """InhibitAnyPolicy of a CA is not processed: where a policy is asked for there is none, elsewhere it changes nothing."""
+    assert outcome((FIRST,), (FIRST,), NO_ANY, required=(FIRST,)) is Reason.POLICY_MISSING
+    assert outcome((FIRST,), (FIRST,), NO_ANY) is True
+
+
 def test_extension_of_a_ca_that_cannot_be_read():
     """A part of an intermediate that cannot be read refuses the path; it is no error of ours."""
     broken = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.31"), b"\x30\x01")
-    assert outcome((), (), (broken, False)) is Reason.PATH_INVALID
+    assert outcome((), (), (broken, False)) is Reason.CERTIFICATE_MALFORMED
