@@ -9,6 +9,7 @@ from tests.pki import NOW, authority, bundle, certificate, client, presented, ro
 
 ANY, FIRST, SECOND = "2.5.29.32.0", "1.2.3.1", "1.2.3.2"
 REQUIRE = (x509.PolicyConstraints(require_explicit_policy=3, inhibit_policy_mapping=None), False)
+NO_ANY = (x509.InhibitAnyPolicy(5), False)
 INHIBIT = (x509.PolicyConstraints(require_explicit_policy=None, inhibit_policy_mapping=0), False)
 
 
@@ -62,6 +63,12 @@ def test_authority_asks(leaf, above, expected):
     """A CA that requires explicit policy (§4.2.1.11) is heard though its extension is not critical; any policy will do."""
     assert outcome(leaf, above, REQUIRE) is expected
     assert outcome(leaf, above, INHIBIT) is True
+
+
+def test_what_would_change_a_policy():
+    """InhibitAnyPolicy of a CA is not processed: where a policy is asked for there is none, elsewhere it changes nothing."""
+    assert outcome((FIRST,), (FIRST,), NO_ANY, required=(FIRST,)) is Reason.POLICY_MISSING
+    assert outcome((FIRST,), (FIRST,), NO_ANY) is True
 
 
 def test_extension_of_a_ca_that_cannot_be_read():

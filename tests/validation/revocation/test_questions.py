@@ -61,7 +61,7 @@ BROKEN_POINTS = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.31"), b
 @pytest.mark.parametrize(
     "leaf",
     [
-        # 21 octets: the verifier lets them pass, and no list could name the number
+        # 21 octets: on a CA certificate the verifier lets them pass, and no list could name the number
         altered(client(), root(), {SERIAL: der(0x02, b"\x01" + bytes(20))}),
         altered(client(), root(), {SERIAL: der(0x02, b"\x80")}),
         certificate(client(extensions=((BROKEN_POINTS, False),))),
