@@ -480,6 +480,15 @@ def test_revocation_by_default(more, mode):
     assert found.trust_domains["default"].revocation_policy(has_crls=found.has_crls).mode is mode
 
 
+def test_off_in_yaml():
+    """``off`` is a mode in YAML as well, where it is another word for false; ``on`` and ``true`` are none."""
+    domain = "a: {{trust_bundle_file: /a, revocation: {}}}"
+    found = settings(TRUST_BUNDLE_FILE=None, CRL_FILES="/crls", TRUST_DOMAINS=domain.format("off"))
+    assert found.trust_domains["a"].revocation is RevocationMode.OFF
+    for word in ("on", "true"):
+        assert names(TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=domain.format(word)) == ["AUTHZ_TRUST_DOMAINS (a.revocation)"]
+
+
 # One trust domain is wrong in one way: what is written, and the field that is blamed, flat and in a group.
 WRONG_DOMAINS = [
     ({"trust_kind": "both"}, "trust_kind"),
