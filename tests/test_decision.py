@@ -388,7 +388,7 @@ def lists(*revoked, until=AFTER):
 
 
 def test_revocation_hard():
-    """Hard refuses what is not known, and says so as our own fault: nothing loaded, or too old; what is revoked is the client's."""
+    """Hard refuses what is not known as our own fault, nothing loaded or too old; what is revoked is the client's."""
     revoked = client(uris=["spiffe://strict.example/revoked"])
     fresh, stale = lists(revoked), lists(revoked, until=NOW - SECOND)
     hard = RevocationPolicy(RevocationMode.HARD)
