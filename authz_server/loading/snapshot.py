@@ -25,10 +25,11 @@ from authz_server.hop import (
 )
 from authz_server.loading.bundles import Bundles
 from authz_server.loading.hop_keys import HopKeys, load_hop_keys
+from authz_server.loading.ocsp_answers import load_answers
 from authz_server.refresh.destinations import Destination
 from authz_server.refresh.refusals import RefusedError
 from authz_server.settings import HopSettings, Problem, Settings, SourceSettings, TrustDomainSettings, variable
-from authz_server.validation import Denylist
+from authz_server.validation import Denylist, RevocationData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,9 +50,9 @@ class Loaded:
 
 
 def load_snapshot(settings: Settings, now: datetime | None = None, memory: ReplayMemory | None = None) -> Loaded:
-    """Load everything that ``settings`` name; ``now`` (aware) is the time to judge expiry at.
+    """Load everything that ``settings`` name but CRLs, which the refresher reads.
 
-    ``memory`` is what the process remembers of signed requests, so that a reload forgets nothing.
+    ``now`` (aware) is the time to judge expiry at; ``memory`` is what the process remembers of signed requests, so that a reload forgets nothing.
     """
     now = now or datetime.now(UTC)
     problems: list[Problem] = []
@@ -66,6 +67,7 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
     patterns = _each("AUTHZ_ALLOW", parse_pattern, settings.allow, problems)
     _each("AUTHZ_CRL_URLS", _destination, settings.crl_urls, problems)
     denied, denylist = _denylist(settings, problems)
+    answers = load_answers(settings.ocsp_files, problems)
     if problems:
         return Loaded(None, tuple(dict.fromkeys(problems)), settings.warnings)
     snapshot = Snapshot(
@@ -74,6 +76,7 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
         source_context=settings.source_context,
         trust_domain_context=settings.trust_domain_context,
         denylist=denylist,
+        revocation=RevocationData(answers=answers),
         rules=AllowList(patterns),
         header_prefix=settings.header_prefix,
     )
@@ -109,13 +112,13 @@ class _Domains:
         if trust is None:
             return None
         # Pins have no issuer who could revoke them.
-        has_crls = self.settings.has_crls and settings.trust_kind != "pin"
+        has_data = self.settings.has_revocation_data and settings.trust_kind != "pin"
         return TrustDomain(
             name=name,
             trust=trust,
             profile=settings.profile_of(),
             identity=settings.identity,
-            revocation=settings.revocation_policy(has_crls=has_crls),
+            revocation=settings.revocation_policy(has_revocation_data=has_data),
             spiffe_trust_domain=settings.spiffe_trust_domain,
         )
 

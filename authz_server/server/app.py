@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import signal
 import sys
@@ -18,7 +17,7 @@ from authz_server.server.admin import AdminServer
 from authz_server.server.apart import apart
 from authz_server.server.asyncio_transport import AsyncioTransport
 from authz_server.server.reload import Reloader, Serving
-from authz_server.server.revocation import RevocationFeed, follow_revocation, revocation_job
+from authz_server.server.revocation import RevocationFeed, follow_revocation, put_crls_in_force, revocation_job
 from authz_server.server.service import CheckService
 from authz_server.server.transport import TlsMaterial
 from authz_server.snapshots import SnapshotStore
@@ -103,9 +102,7 @@ async def _serve(
 
 
 async def _first_revocation(serving: Serving, job: RefresherJob) -> None:
-    data = await serving.feed.use(job)
-    if serving.store.current is not None:
-        serving.store.replace(dataclasses.replace(serving.store.current, revocation=data))
+    put_crls_in_force(serving.store, await serving.feed.use(job))
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -161,10 +161,15 @@ class Reloader:
         if before is None or before.revision != snapshot.revision:
             if data is None and before is not None:
                 data = before.revocation
-            serving.put_in_force(snapshot if data is None else dataclasses.replace(snapshot, revocation=data))
+            crls = () if data is None else data.crls
+            serving.put_in_force(dataclasses.replace(snapshot, revocation=snapshot.revocation.with_crls(crls)))
             for warning in warnings:
                 _log.warning(warning)
             _log.info("reloaded: configuration %s in place of %s", snapshot.revision, before.revision if before else "none")
+        elif before.revocation.answers != snapshot.revocation.answers:
+            revocation = snapshot.revocation.with_crls(before.revocation.crls)
+            serving.put_in_force(dataclasses.replace(before, revocation=revocation))
+            _log.info("reloaded: %d OCSP answers from files", len(revocation.answers))
         elif is_asked:
             _log.info("reloaded: configuration %s as before", snapshot.revision)
         return ()

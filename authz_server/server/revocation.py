@@ -34,7 +34,7 @@ _SILENT = timedelta(minutes=3)
 
 
 def revocation_job(settings: Settings) -> RefresherJob | None:
-    """What the refresher is told; ``None`` where no revocation data is configured."""
+    """What the refresher is told; ``None`` where no CRLs are configured."""
     if not settings.has_crls:
         return None
     domains = settings.trust_domains.values()
@@ -131,14 +131,21 @@ async def follow_revocation(feed: RevocationFeed, store: SnapshotStore, metrics:
     while True:
         data = await feed.poll()
         # Nothing waits between here and `replace`: a reload that ends meanwhile is not undone.
-        if data is not None and store.current is not None:
-            store.replace(dataclasses.replace(store.current, revocation=data))
+        if data is not None:
+            put_crls_in_force(store, data)
         if feed.watcher is not None:
             metrics.show_revocation(feed.watcher.statuses, feed.watcher.published_at)
             if feed.watcher.problem and feed.watcher.problem != told:
                 _log.error("revocation data: %s; what is loaded stays in use", feed.watcher.problem)
             told = feed.watcher.problem
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def put_crls_in_force(store: SnapshotStore, data: RevocationData) -> None:
+    """Use the CRLs of ``data`` from now on; the OCSP answers stay as they are."""
+    if store.current is not None:
+        revocation = store.current.revocation.with_crls(data.crls)
+        store.replace(dataclasses.replace(store.current, revocation=revocation))
 
 
 async def _first_data(watcher: RevocationWatcher, folder: Path, old: int | None) -> RevocationData:

@@ -81,6 +81,9 @@ class Settings(BaseModel):
     crl_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(some)] = Field(
         (), description="networks (CIDR) that are not public and may be connected to for CRLs"
     )
+    ocsp_files: Paths = Field(
+        (), description="OCSP responses (DER), stapled in advance; a folder stands for its `*.ocsp` and `*.der` files"
+    )
     reload_interval_seconds: float = Field(
         300, gt=0, le=86400, allow_inf_nan=False, description="how often to reload even if no file seems to have changed"
     )
@@ -191,7 +194,7 @@ class Settings(BaseModel):
         if not self.trust_domains:
             yield not own, "AUTHZ_TRUST_BUNDLE_FILE: name the file of CA certificates that clients' certificates must lead to"
         for name, domain in self.trust_domains.items():
-            for is_wrong, field_name, message in domain.contradictions(has_crls=self.has_crls):
+            for is_wrong, field_name, message in domain.contradictions(has_revocation_data=self.has_revocation_data):
                 is_left_to_sources = own and field_name == "trust_bundle_file"
                 yield is_wrong and not is_left_to_sources, f"{variable('trust_domains', name, field_name)}: {message}"
         claimed = [domain.spiffe_trust_domain for domain in self.trust_domains.values() if domain.spiffe_trust_domain]
@@ -199,8 +202,13 @@ class Settings(BaseModel):
 
     @property
     def has_crls(self) -> bool:
-        """Whether any revocation data is configured."""
+        """Whether the refresher has anything to do."""
         return bool(self.crl_files or self.crl_urls)
+
+    @property
+    def has_revocation_data(self) -> bool:
+        """Whether any revocation data is configured for every trust domain."""
+        return self.has_crls or bool(self.ocsp_files)
 
     @property
     def warnings(self) -> tuple[str, ...]:

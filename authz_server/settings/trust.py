@@ -61,8 +61,8 @@ class TrustDomainSettings(BaseModel):
     revocation: Annotated[RevocationMode | None, BeforeValidator(_mode)] = Field(
         None,
         description=(
-            "`off`; `soft`: allow what nothing is known about; `hard`: answer 503 then. By default `hard` where CRLs are "
-            "configured, else `off`"
+            "`off`; `soft`: allow what nothing is known about; `hard`: answer 503 then. By default `hard` where CRLs or OCSP "
+            "are configured, else `off`"
         ),
     )
     revocation_stale_grace_seconds: float = Field(
@@ -84,12 +84,12 @@ class TrustDomainSettings(BaseModel):
     def _allows(self, switch: bool | None, *profiles: str) -> bool:  # noqa: FBT001 - a setting's three states
         return self.profile in profiles if switch is None else switch
 
-    def revocation_policy(self, *, has_crls: bool) -> RevocationPolicy:
-        """The policy; ``has_crls`` says whether any revocation data is configured."""
-        default = RevocationMode.HARD if has_crls else RevocationMode.OFF
+    def revocation_policy(self, *, has_revocation_data: bool) -> RevocationPolicy:
+        """The policy; ``has_revocation_data`` says whether any revocation data is configured."""
+        default = RevocationMode.HARD if has_revocation_data else RevocationMode.OFF
         return RevocationPolicy(self.revocation or default, timedelta(seconds=self.revocation_stale_grace_seconds))
 
-    def contradictions(self, *, has_crls: bool) -> Iterator[tuple[bool, str, str]]:
+    def contradictions(self, *, has_revocation_data: bool) -> Iterator[tuple[bool, str, str]]:
         """(is it so, field, what would be right) for what single fields cannot tell."""
         is_checked = self.revocation not in (None, RevocationMode.OFF)
         yield (
@@ -102,7 +102,11 @@ class TrustDomainSettings(BaseModel):
             "spiffe_trust_domain",
             "the profile `spiffe` needs it: X509-SVIDs of which trust domain?",
         )
-        yield is_checked and not has_crls, "revocation", "nothing to check with; set AUTHZ_CRL_FILES or AUTHZ_CRL_URLS"
+        yield (
+            is_checked and not has_revocation_data,
+            "revocation",
+            "nothing to check with; set AUTHZ_CRL_FILES, AUTHZ_CRL_URLS or AUTHZ_OCSP_FILES",
+        )
         yield (
             self.trust_kind == "pin" and self.trust_intermediates_file is not None,
             "trust_intermediates_file",

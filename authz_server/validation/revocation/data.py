@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class RevocationData:
             answers[answer.serial].append(answer)
         object.__setattr__(self, "_crls", {issuer: tuple(found) for issuer, found in crls.items()})
         object.__setattr__(self, "_answers", {serial: tuple(found) for serial, found in answers.items()})
+
+    def with_crls(self, crls: tuple[CrlIndex, ...]) -> RevocationData:
+        """These CRLs in place of those before; the answers stay."""
+        return replace(self, crls=crls)
 
     def crls_of(self, issuer: bytes) -> tuple[CrlIndex, ...]:
         """The CRLs in the name of an issuer (DER)."""
