@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from authz_server.cli.batch import answer_lines
 from authz_server.cli.certificates import details, lines, summary
 from authz_server.forwarded import PRESETS, Format, Source, decode_chain
 from authz_server.forwarded.appearance import describe_appearance
@@ -42,7 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """0 decoded (and valid, with a bundle), 1 refused, 2 wrong usage."""
     if args.batch:
-        return _batch()
+        answer_lines(_batch_answer, {"error": {"reason": "usage"}})
+        return _DECODED
     if (args.format is None) == (args.preset is None) or args.value is None:
         print("inspect needs --format or --preset, and VALUE (or --batch)", file=sys.stderr)
         return _USAGE
@@ -132,32 +134,19 @@ def _refusal_text(refusal: Rejection) -> str:
     return "\n".join([f"{refusal.reason.value}: {refusal.reason.meaning}", *facts])
 
 
-def _batch() -> int:
-    for line in sys.stdin.buffer:  # bytes: a line that is not UTF-8 is one bad line, not the end of the batch
-        if line.strip():
-            print(json.dumps(_batch_answer(line)), flush=True)
-    return _DECODED
-
-
-def _batch_answer(line: bytes) -> dict[str, Any]:
-    """One answer for one line; a line that is no request gets the reason ``usage``."""
-    identifier = None
+def _batch_answer(question: dict[str, Any]) -> dict[str, Any]:
+    """What the value of one question holds, or the reason of its refusal."""
+    chain_value = question.get("chain")
+    source = _source(
+        has_chain=chain_value is not None,
+        preset=question.get("preset"),
+        format=question.get("format"),
+        element=question.get("element") or None,
+    )
+    value = question["value"].encode("utf-8", "surrogatepass")
+    chain_values = () if chain_value is None else (chain_value.encode("utf-8", "surrogatepass"),)
     try:
-        question = json.loads(line.decode())
-        identifier = question.get("id")
-        chain_value = question.get("chain")
-        source = _source(
-            has_chain=chain_value is not None,
-            preset=question.get("preset"),
-            format=question.get("format"),
-            element=question.get("element") or None,
-        )
-        value = question["value"].encode("utf-8", "surrogatepass")
-        chain_values = () if chain_value is None else (chain_value.encode("utf-8", "surrogatepass"),)
         chain = decode_chain(source, value, chain_values)
-        intermediates = [summary(each) for each in chain.intermediates]
-        return {"id": identifier, "leaf": summary(chain.leaf), "intermediates": intermediates}
+        return {"leaf": summary(chain.leaf), "intermediates": [summary(each) for each in chain.intermediates]}
     except Rejection as refusal:
-        return {"id": identifier, "error": {"reason": refusal.reason.value}}
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        return {"id": identifier, "error": {"reason": "usage"}}
+        return {"error": {"reason": refusal.reason.value}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from authz_server.cli.batch import answer_lines
 from authz_server.model import CERTIFICATE_PARSE_ERRORS, Certificate, PresentedChain
 from authz_server.reasons import Reason, Rejection
 from authz_server.settings import TrustDomainSettings
@@ -79,7 +79,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """0 valid, 1 not valid, 2 wrong usage or a file that cannot be used."""
     if args.batch:
-        return _batch()
+        answer_lines(_batch_answer, {"valid": False, "reason": "usage"})
+        return _VALID
     if args.chain is None or args.trust_bundle is None:
         print("verify needs CHAIN.pem and --trust-bundle (or --batch)", file=sys.stderr)
         return _USAGE
@@ -188,29 +189,16 @@ def _show_path(path: CertificationPath, status: RevocationStatus, *, as_json: bo
     print(f", leniencies: {', '.join(path.leniencies)}" if path.leniencies else "")
 
 
-def _batch() -> int:
-    for line in sys.stdin.buffer:  # bytes: a line that is not UTF-8 is one bad line, not the end of the batch
-        if line.strip():
-            print(json.dumps(_batch_answer(line)), flush=True)
-    return _VALID
-
-
-def _batch_answer(line: bytes) -> dict[str, Any]:
-    """One answer for one line; a line that is no question gets the reason ``usage``."""
-    identifier = None
+def _batch_answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """The path of one question's chain, or the reason of its refusal."""
+    chain, anchors = (_listed(asked.get(key)) for key in ("chain", "anchors"))
+    crls = (each for pem in _listed(asked.get("crls")) for each in _crls(pem.encode()))
+    answers = (base64.b64decode(each, validate=True) for each in _listed(asked.get("ocsp")))
     try:
-        asked = json.loads(line.decode())
-        identifier = asked.get("id")
-        chain, anchors = (_listed(asked.get(key)) for key in ("chain", "anchors"))
-        crls = (each for pem in _listed(asked.get("crls")) for each in _crls(pem.encode()))
-        answers = (base64.b64decode(each, validate=True) for each in _listed(asked.get("ocsp")))
-        question = _parsed(chain, anchors, _data(crls, answers), asked)
-        path, _status = question.answer()
-        return {"id": identifier, "valid": True, "path": [each.sha256 for each in (path.leaf, *path.intermediates, path.anchor)]}
+        path, _status = _parsed(chain, anchors, _data(crls, answers), asked).answer()
     except Rejection as refusal:
-        return {"id": identifier, "valid": False, "reason": refusal.reason.value}
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, binascii.Error):
-        return {"id": identifier, "valid": False, "reason": "usage"}
+        return {"valid": False, "reason": refusal.reason.value}
+    return {"valid": True, "path": [each.sha256 for each in (path.leaf, *path.intermediates, path.anchor)]}
 
 
 def _listed(value: Any) -> list[str]:
