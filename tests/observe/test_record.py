@@ -156,13 +156,14 @@ def test_decision_line() -> None:
 def test_metrics() -> None:
     """Decisions are counted by outcome and reason; the snapshot and its anchors are shown, the old ones gone."""
     metrics = Metrics()
-    metrics.count("deny", "not_allowed", 0.0002)
+    metrics.count("deny", "not_allowed", "unknown", 0.0002)
     metrics.show_snapshot(replace(snapshot(), revision="r0"))
     metrics.show_snapshot(snapshot())
     metrics.set_ready(ready=True)
     text = generate_latest(metrics.registry).decode()
     anchor = snapshot().anchors[0]
     assert 'authz_decisions_total{outcome="deny",reason="not_allowed"} 1.0' in text
+    assert 'authz_decisions_by_revocation_total{outcome="deny",revocation="unknown"} 1.0' in text
     assert 'authz_snapshot_info{revision="r1"} 1.0' in text
     assert "r0" not in text
     assert f'authz_anchor_expiry_timestamp_seconds{{sha256="{anchor.sha256}"}}' in text
