@@ -48,7 +48,9 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        der, numbers = _crl(arguments.entries)
+        der, numbers = signed_crl(
+            arguments.entries, x509.Name.from_rfc4514_string("CN=Bench"), ec.generate_private_key(ec.SECP256R1())
+        )
         (folder / "crl").write_bytes(der)
         print(f"CRL of {arguments.entries:,} entries: {len(der) / 1e6:.1f} MB")
         del der
@@ -59,16 +61,15 @@ def main() -> int:
     return 0
 
 
-def _crl(entries: int) -> tuple[bytes, list[int]]:
-    """A signed CRL put together by hand: the builder takes minutes for a million entries."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def signed_crl(entries: int, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> tuple[bytes, list[int]]:
+    """A CRL, number 2, put together by hand, as the builder takes minutes for a million entries; and the serial numbers in it."""
     now = datetime.now(UTC)
     small = (
         x509.CertificateRevocationListBuilder()
-        .issuer_name(x509.Name.from_rfc4514_string("CN=Bench"))
+        .issuer_name(issuer)
         .last_update(now)
         .next_update(now + timedelta(days=1))
-        .add_extension(x509.CRLNumber(1), critical=False)
+        .add_extension(x509.CRLNumber(2), critical=False)
         .add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(1).revocation_date(now).build())
         .sign(key, hashes.SHA256())
     )

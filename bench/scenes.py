@@ -80,12 +80,12 @@ class Clients:
     def __init__(self, kind: str) -> None:
         """``kind`` of all keys: ``p256``, ``rsa2048``, …."""
         self.root = Authority.create(f"Bench {kind} root", key=make_key(kind))
-        self._issuing = Authority.create(f"Bench {kind} issuing", key=make_key(kind), parent=self.root)
+        self.issuing = Authority.create(f"Bench {kind} issuing", key=make_key(kind), parent=self.root)
         self._key = make_key(kind)
 
     def issue(self, number: int) -> Issued:
         """The certificate of client ``number``."""
-        return self._issuing.issue(f"CN=client-{number}", uris=(f"spiffe://example.org/client-{number}",), key=self._key)
+        return self.issuing.issue(f"CN=client-{number}", uris=(f"spiffe://example.org/client-{number}",), key=self._key)
 
 
 def scenes(ec: Clients, rsa: Clients, rounds: int, cold_calls: int) -> list[Scene]:

@@ -17,6 +17,7 @@ from authz_server.refresh.process import refresh
 _log = logging.getLogger("authz_server.refresh")
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _USAGE_ERROR, _BUG = 2, 70
+_NICENESS = 19
 
 
 def main() -> int:
@@ -27,6 +28,8 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)
+    # A large CRL takes seconds of a processor that requests are waiting for where there are few.
+    os.nice(_NICENESS)
     threading.excepthook = _end
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
