@@ -13,10 +13,20 @@ from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.hop import HopPolicy, SecretProof
 from authz_server.model import NameKind
 from authz_server.reasons import Reason
+from authz_server.validation import (
+    Denylist,
+    PinnedCertificates,
+    Profile,
+    RevocationData,
+    RevocationMode,
+    RevocationPolicy,
+    RevocationStatus,
+)
 from tests.hop import test_mac as mac
 from tests.hop.signing import proof, signed
-from tests.pki import AFTER, NOW, SECOND, alice, authority, bundle, client
-from tests.samples import MARK, NOBODY, PROOF, request, snapshot, source, trust_domain
+from tests.pki import AFTER, BEFORE, NOW, SECOND, alice, authority, bundle, certificate, client
+from tests.samples import MARK, NOBODY, PROOF, request, showing, snapshot, source, trust_domain
+from tests.validation.revocation import making
 
 BY_FIELD = {"source": source(Format.RFC9440), "identity": NameKind.SPIFFE}
 
@@ -186,6 +196,248 @@ def test_a_used_message_is_used_whatever_is_decided():
     how = snapshot(source=source(Format.RFC9440), hops=(HopPolicy("signed", (proof(),)),))
     assert decide(signed(), how, NOW).reason is Reason.CERTIFICATE_MALFORMED
     assert decide(replace(signed(), stream_id="2"), how, NOW).reason is Reason.HOP_REPLAYED
+
+
+# Whom clients may belong to: two SPIFFE trust domains, one strict and one lenient, a corporate CA and pinned devices.
+LENIENT_CA, CORPORATE = authority("Lenient"), authority("Corporate")
+DEVICE = client(authority("Device"), "CN=device", eku="none")
+SVID = client(uris=["spiffe://strict.example/alice"])
+DOMAINS = (
+    trust_domain(
+        "strict",
+        profile=Profile(spiffe_trust_domain="strict.example"),
+        identity=NameKind.SPIFFE,
+        spiffe_trust_domain="strict.example",
+    ),
+    trust_domain(
+        "lenient", trust=bundle(LENIENT_CA), profile=Profile(allow_missing_eku=True), spiffe_trust_domain="lenient.example"
+    ),
+    trust_domain("corporate", trust=bundle(CORPORATE)),
+    trust_domain("devices", trust=PinnedCertificates("devices", (certificate(DEVICE),))),
+)
+
+
+def among(*domains, **changes):
+    """A configuration with these trust domains, the four of them unless told."""
+    way = Ingress(source(Format.URL_PEM), (HopPolicy("waf", (PROOF,)),), domains or DOMAINS)
+    return snapshot(ingresses={"default": way}, **changes)
+
+
+def belongs(issued, name=None, how=None):
+    """The trust domain of the client, or the reason and facts of the refusal."""
+    context = dict([MARK]) | ({} if name is None else {"trust_domain": name})
+    decision = decide(showing(issued, context=context), how or among(), NOW)
+    return decision.principal.trust_domain if isinstance(decision, Allow) else (decision.reason, dict(decision.facts))
+
+
+@pytest.mark.parametrize(
+    ("issued", "name", "domain"),
+    [
+        (SVID, None, "strict"),  # by its claim
+        (SVID, "strict", "strict"),
+        (client(LENIENT_CA, uris=["spiffe://lenient.example/a"], eku="none"), None, "lenient"),
+        (client(LENIENT_CA), "lenient", "lenient"),  # Envoy's word needs no claim
+        (client(CORPORATE), "corporate", "corporate"),
+        (client(CORPORATE, uris=["spiffe://unknown.example/a"]), "corporate", "corporate"),  # nobody's here
+        (DEVICE, "devices", "devices"),
+    ],
+)
+def test_trust_domain(issued, name, domain):
+    """The trust domain is Envoy's word, else the certificate's claim, and is part of who the client is."""
+    assert belongs(issued, name) == domain
+
+
+@pytest.mark.parametrize(
+    ("issued", "name", "reason", "facts"),
+    [
+        # No word and no claim: nobody is tried in turn.
+        (client(CORPORATE), None, Reason.TRUST_DOMAIN_UNDETERMINED, {"claimed": None}),
+        (client(uris=["spiffe://other.example/a"]), None, Reason.TRUST_DOMAIN_UNDETERMINED, {"claimed": "other.example"}),
+        (DEVICE, None, Reason.TRUST_DOMAIN_UNDETERMINED, {"claimed": None}),
+        (client(uris=["spiffe://corporate/a"]), None, Reason.TRUST_DOMAIN_UNDETERMINED, {"claimed": "corporate"}),  # its name
+        (
+            client(uris=["spiffe://strict.example/a", "spiffe://lenient.example/a"]),
+            None,
+            Reason.TRUST_DOMAIN_UNDETERMINED,
+            {"claimed": None},
+        ),
+        (client(uris=[""]), None, Reason.TRUST_DOMAIN_UNDETERMINED, {"claimed": None}),  # is no claim of those without one
+        # An unknown word is refused, whatever the certificate claims.
+        (SVID, "", Reason.TRUST_DOMAIN_UNKNOWN, {"trust_domain": ""}),
+        (SVID, "Strict", Reason.TRUST_DOMAIN_UNKNOWN, {"trust_domain": "Strict"}),
+        (SVID, "strict.example", Reason.TRUST_DOMAIN_UNKNOWN, {"trust_domain": "strict.example"}),
+        # A claim chooses anchors and nothing more: who claims the lenient domain must lead to its CA.
+        (client(uris=["spiffe://lenient.example/a"], eku="none"), None, Reason.ISSUER_UNKNOWN, {"issuer": "CN=Root"}),
+        (client(LENIENT_CA, uris=["spiffe://strict.example/a"]), None, Reason.ISSUER_UNKNOWN, {"issuer": "CN=Lenient"}),
+        (client(uris=["spiffe://strict.example/a"], eku="none"), None, Reason.CERTIFICATE_EXTENDED_KEY_USAGE, {"presented": []}),
+        # Stores are never merged.
+        (client(CORPORATE), "strict", Reason.SVID_INVALID, {"presented": None, "expected": "strict.example"}),
+        (client(), "corporate", Reason.ISSUER_UNKNOWN, {"issuer": "CN=Root"}),
+        (DEVICE, "corporate", Reason.CERTIFICATE_EXTENDED_KEY_USAGE, {"presented": []}),
+        (SVID, "devices", Reason.SVID_INVALID, {"presented": "strict.example", "expected": None}),
+        # No domain vouches for another's SPIFFE IDs, not where Envoy names it either.
+        (
+            client(LENIENT_CA, uris=["spiffe://strict.example/alice"]),
+            "lenient",
+            Reason.SVID_INVALID,
+            {"presented": "strict.example", "expected": "lenient.example"},
+        ),
+        (
+            client(LENIENT_CA, uris=["spiffe://unknown.example/alice"]),
+            "lenient",
+            Reason.SVID_INVALID,
+            {"presented": "unknown.example", "expected": "lenient.example"},
+        ),
+        (
+            client(CORPORATE, uris=["spiffe://strict.example/alice"]),
+            "corporate",
+            Reason.SVID_INVALID,
+            {"presented": "strict.example", "expected": None},
+        ),
+        (
+            client(CORPORATE, uris=["spiffe://strict.example/alice", "https://example.org"]),
+            "corporate",
+            Reason.IDENTITY_AMBIGUOUS,  # X509-SVID §2, whichever name is asked for
+            {"kind": "spiffe", "names": 2},
+        ),
+    ],
+)
+def test_trust_domains_do_not_mix(issued, name, reason, facts):
+    """Nothing of one trust domain counts in another, and a certificate chooses no more than whom it must lead to."""
+    assert belongs(issued, name) == (reason, facts)
+
+
+def test_a_request_does_not_choose_its_trust_domain():
+    """Only Envoy's context extension names the trust domain; headers of that name, or the path, do not."""
+    claims = showing(client(CORPORATE), path="/?trust_domain=corporate")
+    claims = replace(claims, headers=(*claims.headers, ("trust_domain", b"corporate"), ("x-trust-domain", b"corporate")))
+    assert decide(claims, among(), NOW).reason is Reason.TRUST_DOMAIN_UNDETERMINED
+
+
+def test_another_context_extension():
+    """The extension's name is the operator's, and then the usual one means nothing."""
+    how = among(trust_domain_context="td")
+    asked = showing(client(CORPORATE), context={"td": "corporate", "trust_domain": "strict", **dict([MARK])})
+    assert isinstance(decide(asked, how, NOW), Allow)
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda domain: domain.name)
+def test_a_single_trust_domain_needs_no_name(domain):
+    """One trust domain is meant without a name and a claim; a wrong name is refused as well, and so is another's claim."""
+    issued = {
+        "strict": SVID,
+        "lenient": client(LENIENT_CA),
+        "corporate": client(CORPORATE, uris=["spiffe://any.example/a"]),
+        "devices": DEVICE,
+    }[domain.name]
+    assert belongs(issued, None, among(domain)) == domain.name
+    assert belongs(issued, "other", among(domain))[0] is Reason.TRUST_DOMAIN_UNKNOWN
+
+
+def test_claims_of_other_ways_in():
+    """A CA of one way in vouches for no SPIFFE ID of a trust domain that another way in has."""
+    strict, _, corporate, _ = DOMAINS
+    ways = {
+        name: Ingress(source(Format.URL_PEM), (HopPolicy("waf", (PROOF,)),), (domain,))
+        for name, domain in {"a": strict, "b": corporate}.items()
+    }
+    how = snapshot(ingresses=ways)
+    asked = showing(client(CORPORATE, uris=["spiffe://strict.example/alice"]), context={"source": "b", **dict([MARK])})
+    decision = decide(asked, how, NOW)
+    assert (decision.reason, decision.evidence.path) == (Reason.SVID_INVALID, None)
+    assert how.spiffe_trust_domains == {"strict.example"}
+
+
+LISTED = Denylist.from_text(f"sha256:{certificate(alice()).sha256}\n")
+
+
+def test_denylist_comes_after_verification():
+    """The deny list is asked about verified paths: a certificate that leads nowhere keeps its own reason."""
+    decision = decide(showing(alice()), snapshot(denylist=LISTED), NOW)
+    assert (decision.reason, decision.facts["entry"]) == (Reason.CERTIFICATE_DENYLISTED, "sha256")
+    assert decision.evidence.path is not None
+    assert decision.evidence.revocation is RevocationStatus.NOT_CHECKED
+    assert decision.evidence.principal is None
+    elsewhere = snapshot(denylist=LISTED, trust=bundle(CORPORATE))
+    assert decide(showing(alice()), elsewhere, NOW).reason is Reason.ISSUER_UNKNOWN
+    assert isinstance(decide(showing(SVID), snapshot(denylist=LISTED), NOW), Allow)
+
+
+def test_denylist_holds_for_pins_and_comes_before_revocation():
+    """A pin on the list is refused, and what is not known about revocation does not hide that a certificate is listed."""
+    device = Denylist.from_text(f"sha256:{certificate(DEVICE).sha256}\n")
+    assert belongs(DEVICE, "devices", among(denylist=device))[0] is Reason.CERTIFICATE_DENYLISTED
+    hard = snapshot(denylist=LISTED, policy=RevocationPolicy(RevocationMode.HARD))
+    assert decide(showing(alice()), hard, NOW).reason is Reason.CERTIFICATE_DENYLISTED
+
+
+@pytest.mark.parametrize(
+    ("mode", "status"),
+    [(RevocationMode.OFF, RevocationStatus.NOT_CHECKED), (RevocationMode.SOFT, RevocationStatus.UNKNOWN)],
+)
+def test_revocation_is_evidence(mode, status):
+    """What is known about revocation is evidence of an allowed request too: soft allows what is not known."""
+    decision = decide(showing(alice()), snapshot(policy=RevocationPolicy(mode)), NOW)
+    assert isinstance(decision, Allow)
+    assert decision.evidence.revocation is status
+
+
+def lists(*revoked, until=AFTER):
+    """The root's list of these clients."""
+    return RevocationData((making.crl(*revoked, times=(BEFORE, until)),))
+
+
+def test_revocation_hard():
+    """Hard refuses what is not known as our own fault, nothing loaded or too old; what is revoked is the client's."""
+    revoked = client(uris=["spiffe://strict.example/revoked"])
+    fresh, stale = lists(revoked), lists(revoked, until=NOW - SECOND)
+    hard = RevocationPolicy(RevocationMode.HARD)
+    cases = [
+        (SVID, RevocationData(), Reason.REVOCATION_UNAVAILABLE, True),
+        (SVID, stale, Reason.REVOCATION_STALE, True),
+        (revoked, fresh, Reason.CERTIFICATE_REVOKED, False),
+        (revoked, stale, Reason.CERTIFICATE_REVOKED, False),  # once on a list, always on it
+    ]
+    for issued, data, reason, is_ours in cases:
+        decision = decide(showing(issued), snapshot(policy=hard, revocation=data), NOW)
+        assert decision.reason is reason
+        assert (decision.reason.status == 503) is is_ours
+        assert decision.evidence.path is not None
+        assert decision.evidence.principal is None
+    decision = decide(showing(SVID), snapshot(policy=hard, revocation=fresh), NOW)
+    assert decision.evidence.revocation is RevocationStatus.GOOD
+
+
+def test_revocation_is_the_trust_domains():
+    """Each trust domain has its own mode: what one must know, another need not."""
+    strict, lenient, *_ = DOMAINS
+    how = among(replace(strict, revocation=RevocationPolicy(RevocationMode.HARD)), lenient)
+    assert belongs(SVID, None, how)[0] is Reason.REVOCATION_UNAVAILABLE
+    assert belongs(client(LENIENT_CA), "lenient", how) == "lenient"
+
+
+def test_order_of_the_steps():
+    """Of everything that is wrong with a request the earlier step is named: hop, domain, path, list, revocation, rule."""
+    refused_all = among(
+        *(replace(domain, revocation=RevocationPolicy(RevocationMode.HARD)) for domain in DOMAINS),
+        denylist=Denylist.from_text(f"sha256:{certificate(SVID).sha256}\n"),
+        allow="dns:nobody.example",
+    )
+    steps = [
+        (showing(SVID, context={"trust_domain": "other"}), refused_all, Reason.HOP_CONTEXT_MISMATCH),
+        (showing(SVID, context={"trust_domain": "other", **dict([MARK])}), refused_all, Reason.TRUST_DOMAIN_UNKNOWN),
+        (showing(client(LENIENT_CA, uris=["spiffe://strict.example/a"])), refused_all, Reason.ISSUER_UNKNOWN),
+        (showing(SVID), refused_all, Reason.CERTIFICATE_DENYLISTED),
+        (showing(SVID), replace(refused_all, denylist=Denylist()), Reason.REVOCATION_UNAVAILABLE),
+        (showing(SVID), among(allow="dns:nobody.example"), Reason.NOT_ALLOWED),
+    ]
+    assert [decide(asked, how, NOW).reason for asked, how, _ in steps] == [reason for *_, reason in steps]
+
+
+def test_the_claim_is_checked_before_the_path():
+    """An SVID of another trust domain costs no signature check."""
+    decision = decide(showing(SVID, context={"trust_domain": "lenient", **dict([MARK])}), among(), NOW)
+    assert (decision.reason, decision.evidence.path) == (Reason.SVID_INVALID, None)
 
 
 @pytest.mark.parametrize("reason", Reason)

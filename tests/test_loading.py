@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import json
 import os
 import pathlib
 import shutil
@@ -16,7 +17,9 @@ from cryptography import x509
 
 from authz_server.hop import Freshness, Key, MacProof, NetworkProof, PeerProof, ReplayMemory, SecretProof, SignatureProof
 from authz_server.loading import load_anchors, load_snapshot
+from authz_server.reasons import Reason, Rejection
 from authz_server.settings import read_settings
+from authz_server.validation import PinnedCertificates, RevocationMode, TrustBundle, verify_path
 from tests import pki
 from tests.hop.signing import public_pem
 
@@ -437,3 +440,260 @@ def test_revision_is_the_same_in_every_process():
         for seed in range(6)
     }
     assert len(dumps) == 1
+
+
+def jwk(*issued, use="x509-svid", **more):
+    """A key of a SPIFFE bundle with these certificates in x5c."""
+    return {"kty": "EC", "use": use, "x5c": [base64.b64encode(each.certificate_der).decode() for each in issued]} | more
+
+
+def spiffe_bundle(*keys, **more):
+    return json.dumps({"keys": list(keys), "spiffe_sequence": 1, "spiffe_refresh_hint": 300} | more).encode()
+
+
+JWT_KEY = {"kty": "EC", "use": "jwt-svid", "kid": "1", "crv": "P-256", "x": "AA", "y": "AA"}
+OTHER = pki.authority("Other")
+
+
+@pytest.mark.parametrize(
+    ("bundle", "names"),
+    [
+        (spiffe_bundle(jwk(pki.root())), ["CN=Root"]),
+        (spiffe_bundle(jwk(pki.root()), JWT_KEY, jwk(OTHER)), ["CN=Root", "CN=Other"]),
+        (spiffe_bundle(jwk(pki.root()), jwk(OTHER, use="jwt-svid")), ["CN=Root"]),  # a JWT key anchors no certificate
+        (spiffe_bundle(jwk(pki.root()), jwk(OTHER, use="later")), ["CN=Root"]),
+        (spiffe_bundle(jwk(pki.root()), {"kty": "EC", "x5c": jwk(OTHER)["x5c"]}), ["CN=Root"]),  # for no use at all
+        (b" \n" + spiffe_bundle(jwk(pki.root())), ["CN=Root"]),
+    ],
+)
+def test_spiffe_bundles(load, bundle, names):
+    """Of a SPIFFE bundle the x509-svid keys are anchors, and nothing else in it is."""
+    (domain,) = load(bundle).snapshot.ingresses["default"].domains
+    assert [anchor.x509.subject.rfc4514_string() for anchor in domain.trust.anchors] == names
+
+
+@pytest.mark.parametrize(
+    ("bundle", "words"),
+    [
+        (b"{", "no SPIFFE bundle"),
+        (b"{}", "no SPIFFE bundle"),
+        (b'{"keys": null}', "no SPIFFE bundle"),
+        (b'{"keys": {"a": 1}}', "no SPIFFE bundle"),
+        (b'{"keys": [1]}', "no SPIFFE bundle"),
+        (b'{"keys":' + b"[" * 100_000, "no SPIFFE bundle"),
+        (spiffe_bundle(), "there must be one"),  # trusts nobody
+        (spiffe_bundle(JWT_KEY), "there must be one"),
+        (spiffe_bundle({"use": "x509-svid"}), "no SPIFFE bundle"),
+        (spiffe_bundle(jwk()), "one certificate in x5c"),
+        (spiffe_bundle(jwk(pki.root(), OTHER)), "one certificate in x5c"),
+        (spiffe_bundle(jwk(pki.root()), jwk()), "one certificate in x5c"),
+        (spiffe_bundle(jwk(pki.root(), x5c=5)), "no SPIFFE bundle"),
+        (spiffe_bundle(jwk(pki.root(), x5c=["!"])), "no SPIFFE bundle"),
+        (spiffe_bundle(jwk(pki.root(), x5c=["AAAA"])), "no SPIFFE bundle"),
+        (spiffe_bundle(jwk(pki.root(), x5c=[1])), "no SPIFFE bundle"),
+        (spiffe_bundle(jwk(pki.root()))[:-40], "no SPIFFE bundle"),  # half-written
+        (spiffe_bundle(jwk(pki.alice())), "not a CA certificate"),
+        (spiffe_bundle(jwk(pki.root()), jwk(pki.alice())), "alice"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_spiffe_bundles_refused(load, bundle, words):
+    """A bundle that is broken anywhere is refused whole, by the variable that names it."""
+    names, message = blamed(load(bundle))
+    assert (names, words in message) == (["AUTHZ_TRUST_BUNDLE_FILE"], True)
+
+
+def test_one_expired_anchor_of_several(load):
+    """One expired anchor keeps nothing from being loaded and is warned of; it still anchors nothing."""
+    old = pki.authority("Old", not_after=pki.NOW - pki.SECOND)
+    loaded = load(ROOT + old.certificate_pem, TRUST_EXPIRY_WARNING_DAYS="0")
+    (warning,) = loaded.warnings
+    assert "CN=Old" in warning
+    (domain,) = loaded.snapshot.ingresses["default"].domains
+    with pytest.raises(Rejection) as refused:
+        verify_path(pki.presented(pki.client(old)), domain.trust, domain.profile, pki.NOW)
+    assert refused.value.reason is Reason.ISSUER_EXPIRED
+
+
+def test_anchor_that_cannot_be_read(load):
+    """A CA certificate whose name or key cannot be read is a problem, not a traceback."""
+    name = pki.authority("ZZZZ").certificate_der.replace(b"\x0c\x04ZZZZ", b"\x0c\x04\xff\xff\xff\xff")
+    point = bytearray(OTHER.certificate_der)
+    point[bytes(point).index(OTHER.certificate.public_key().public_numbers().x.to_bytes(32, "big"))] ^= 1
+    for der in (name, bytes(point)):
+        pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+        names, message = blamed(load(ROOT + pem))
+        assert (names, "cannot be read" in message) == (["AUTHZ_TRUST_BUNDLE_FILE"], True)
+
+
+SELF_SIGNED = pki.authority("device")
+
+
+@pytest.mark.parametrize("content", [pki.alice().certificate_pem, SELF_SIGNED.certificate_pem + NOT_CA.certificate_pem])
+def test_pinned_certificates(load, content):
+    """A file of pins holds certificates of any kind, and they are pins, not anchors of others."""
+    (domain,) = load(content, TRUST_KIND="pin", CRL_FILES="/crls").snapshot.ingresses["default"].domains
+    assert isinstance(domain.trust, PinnedCertificates)
+    assert len(domain.trust.anchors) == content.count(b"BEGIN")
+    assert domain.revocation.mode is RevocationMode.OFF
+
+
+def test_expired_pin(load):
+    """A pin that has expired, also the only one, is warned of and no problem: it is refused when it comes."""
+    loaded = load(pki.client(not_after=pki.NOW - pki.SECOND).certificate_pem, TRUST_KIND="pin")
+    assert loaded.snapshot is not None
+    assert "expires on" in loaded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no PEM"),
+        (ROOT[:-40], "PEM"),
+        (ROOT + pki.alice().certificate_pem[:200], "whole certificates"),
+        (ROOT + pki.root().key_pem, "private key"),
+        (spiffe_bundle(jwk(pki.root())), "no PEM"),  # a bundle is of CAs
+    ],
+)
+def test_pins_files_refused(load, content, words):
+    """A file of pins that is broken anywhere is refused whole."""
+    names, message = blamed(load(content, TRUST_KIND="pin"))
+    assert (names, words in message) == (["AUTHZ_TRUST_BUNDLE_FILE"], True)
+
+
+@pytest.mark.parametrize("order", [("pins", "cas"), ("cas", "pins")])
+def test_one_file_as_pins_and_as_anchors(keyed, order):
+    """A file that is pins in one trust domain and CAs in another is held to both, whichever is read first."""
+    kinds = {"pins": "trust_kind: pin", "cas": "trust_kind: ca"}
+    domains = "\n".join(f'{name}: {{{{trust_bundle_file: "{{file}}", {kinds[name]}}}}}' for name in order)
+    names, message = blamed(keyed({"file": pki.alice().certificate_pem}, TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=domains))
+    assert (names, "not a CA certificate" in message) == (["AUTHZ_TRUST_DOMAINS (cas.trust_bundle_file)"], True)
+    loaded = keyed({"file": SELF_SIGNED.certificate_pem}, TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=domains)
+    kinds = {domain.name: type(domain.trust) for domain in loaded.snapshot.ingresses["default"].domains}
+    assert kinds == {"pins": PinnedCertificates, "cas": TrustBundle}
+
+
+def test_intermediates_file(keyed):
+    """Configured intermediates are read beside the anchors, are no anchors, and change the revision."""
+    between = {"between": pki.intermediate().certificate_pem}
+    loaded = keyed(between, TRUST_INTERMEDIATES_FILE="{between}")
+    (domain,) = loaded.snapshot.ingresses["default"].domains
+    assert domain.trust.intermediates == (pki.certificate(pki.intermediate()),)
+    assert loaded.snapshot.anchors == (pki.certificate(pki.root()),)
+    between["between"] += b"\n"
+    assert keyed(between, TRUST_INTERMEDIATES_FILE="{between}").snapshot.revision != loaded.snapshot.revision
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "no PEM"), (pki.alice().certificate_pem, "not a CA certificate"), (pki.root().key_pem, "private key")],
+)
+def test_intermediates_refused(keyed, content, words):
+    """A file of intermediates is held to the same as a bundle, and blamed on its own variable."""
+    names, message = blamed(keyed({"between": content}, TRUST_INTERMEDIATES_FILE="{between}"))
+    assert (names, words in message) == (["AUTHZ_TRUST_INTERMEDIATES_FILE"], True)
+    assert blamed(keyed({}, TRUST_INTERMEDIATES_FILE="/nonexistent"))[0] == ["AUTHZ_TRUST_INTERMEDIATES_FILE"]
+
+
+DENIED = f"sha256:{PIN}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (b"", 0),  # denies nobody
+        (DENIED, 1),
+        (DENIED[:-1], 1),
+        (DENIED.replace(b"\n", b"\r\n"), 1),
+        (b"\xef\xbb\xbf" + DENIED, 1),  # as Windows' editors begin a file
+        (b"# nobody\n\n", 0),
+        ("serial:1 issuer:CN=Müller\n".encode(), 1),
+    ],
+)
+def test_denylist(keyed, content, size):
+    """The deny list is text in UTF-8, however its lines end."""
+    assert len(keyed({"denied": content}, DENYLIST_FILE="{denied}").snapshot.denylist) == size
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (DENIED + b"# fine\n" + DENIED[:40], "line 3: 'sha256:abab"),  # half-written
+        (b"\n\nx\ny\n", "line 3: 'x'; line 4: 'y'"),
+        (DENIED.decode().encode("utf-16"), "codec can't decode"),
+        ("serial:1 issuer:CN=Müller\n".encode("latin-1"), "codec can't decode"),
+        (b"serial:1 issuer:CN=Root", "line 1"),  # whole, or cut off?
+        (pki.alice().certificate_pem, "line 1: '-----BEGIN CERTIFICATE-----'"),
+        (PIN.encode(), "expected sha256:HEX"),
+    ],
+)
+def test_denylist_refused(keyed, content, words):
+    """A deny list with anything that is no entry is refused whole, by line: an entry must never silently be about nobody."""
+    names, message = blamed(keyed({"denied": content}, DENYLIST_FILE="{denied}"))
+    assert (names, words in message, "denied" in message) == (["AUTHZ_DENYLIST_FILE"], True, True)
+
+
+def test_denylist_absent(keyed):
+    """A deny list that is not there is a problem, and the message says how to deny nobody."""
+    names, message = blamed(keyed({}, DENYLIST_FILE="/nonexistent"))
+    assert (names, "an empty file denies nobody" in message) == (["AUTHZ_DENYLIST_FILE"], True)
+
+
+def test_revision_follows_the_denylist(keyed):
+    """The revision changes with every entry of the deny list, and is the same for the same."""
+    revisions = [
+        keyed({"denied": content}, DENYLIST_FILE="{denied}").snapshot.revision for content in (b"", DENIED, DENIED * 2, DENIED)
+    ]
+    assert len(set(revisions)) == 3
+    assert revisions[1] == revisions[3]
+
+
+def test_domains_of_sources(keyed):
+    """A source has the trust domains that it names, in their own settings, or all of them; each is made once."""
+    domains = """
+        employees: {{trust_bundle_file: "{root}", identity: dns}}
+        devices: {{trust_bundle_file: "{device}", trust_kind: pin, identity: sha256}}"""
+    sources = "one: {{preset: rfc9440, trust_domains: [devices]}}\ntwo: {{preset: nginx}}"
+    files = {"root": ROOT, "device": SELF_SIGNED.certificate_pem}
+    loaded = keyed(files, TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=domains, SOURCE_FORMAT=None, SOURCES=sources, CRL_FILES="/crls")
+    one, two = loaded.snapshot.ingresses["one"].domains, loaded.snapshot.ingresses["two"].domains
+    assert [domain.name for domain in one] == ["devices"]
+    assert [(domain.name, domain.identity) for domain in two] == [("employees", "dns"), ("devices", "sha256")]
+    assert one[0] is two[1]
+    assert [domain.revocation.mode for domain in two] == [RevocationMode.HARD, RevocationMode.OFF]
+
+
+def test_a_bundle_of_ones_own_keeps_the_other_settings(keyed):
+    """A source's own bundle replaces the anchors only, and the domain is called like the source."""
+    loaded = keyed(
+        {"other": OTHER.certificate_pem},
+        IDENTITY="email",
+        PROFILE="compatible",
+        SOURCE_FORMAT=None,
+        SOURCES='one: {{preset: rfc9440}}\ntwo: {{preset: nginx, trust_bundle_file: "{other}"}}',
+    )
+    (own,) = loaded.snapshot.ingresses["two"].domains
+    (common,) = loaded.snapshot.ingresses["one"].domains
+    assert (own.name, common.name) == ("two", "default")
+    assert (own.identity, own.profile) == (common.identity, common.profile)
+    assert own.trust.anchors == (pki.certificate(OTHER),)
+
+
+def test_problems_about_trust_together(keyed):
+    """Bundle, intermediates, pins, deny list, URLs and rules are all looked at before anything is said."""
+    domains = """
+        a: {{trust_bundle_file: "{leaf}", trust_intermediates_file: "{empty}"}}
+        b: {{trust_bundle_file: "{empty}", trust_kind: pin}}
+        c: {{trust_bundle_file: "/nonexistent"}}"""
+    files = {"leaf": pki.alice().certificate_pem, "empty": b"", "denied": b"x"}
+    more = {"TRUST_BUNDLE_FILE": None, "TRUST_DOMAINS": domains, "DENYLIST_FILE": "{denied}"}
+    names, _ = blamed(keyed(files, **more, ALLOW="nobody:x", CRL_URLS="ftp://ca.example.org/ca.crl"))
+    assert names == [
+        "AUTHZ_TRUST_DOMAINS (a.trust_bundle_file)",
+        "AUTHZ_TRUST_DOMAINS (a.trust_intermediates_file)",
+        "AUTHZ_TRUST_DOMAINS (b.trust_bundle_file)",
+        "AUTHZ_TRUST_DOMAINS (c.trust_bundle_file)",
+        "AUTHZ_ALLOW",
+        "AUTHZ_CRL_URLS",
+        "AUTHZ_DENYLIST_FILE",
+    ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from authz_server.settings import read_settings
+from authz_server.settings import Settings, read_settings
+from authz_server.settings.names import FLATS
+from authz_server.validation import Profile, RevocationMode, RevocationPolicy
 
 BASE = {
     "AUTHZ_SOURCE_FORMAT": "xfcc",
@@ -381,3 +384,225 @@ def test_loose_signatures_are_said(more, expected):
     assert [warning.split(":")[0] for warning in found.warnings] == expected
     if "date" in more.values():
         assert found.warnings[0].endswith("differ in host, method, path, query")
+
+
+DOMAINS = """
+employees: {trust_bundle_file: /etc/authz/employees.pem, spiffe_trust_domain: example.org, profile: spiffe, identity: spiffe}
+devices: {trust_bundle_file: /etc/authz/devices.pem, trust_kind: pin, identity: sha256}
+partners:
+  trust_bundle_file: /etc/authz/partners.pem
+  trust_intermediates_file: /etc/authz/between.pem
+  profile: compatible
+  profile_max_depth: 2
+  profile_allow_any_eku: false
+  profile_policies: [1.2.3, 2.999.1]
+  revocation: soft
+  revocation_stale_grace_seconds: 60
+"""
+WITH_DOMAINS = {"TRUST_BUNDLE_FILE": None, "TRUST_DOMAINS": DOMAINS, "CRL_FILES": "/etc/authz/crls"}
+
+
+@pytest.mark.parametrize("written", [str, as_json])
+def test_trust_domains(written):
+    """Several trust domains are a mapping, in YAML or JSON, of the flat settings' names."""
+    found = settings(**WITH_DOMAINS | {"TRUST_DOMAINS": written(DOMAINS)})
+    employees, devices, partners = (found.trust_domains[name] for name in ("employees", "devices", "partners"))
+    assert employees.profile_of() == Profile(allow_missing_eku=True, spiffe_trust_domain="example.org")
+    assert (devices.trust_kind, devices.identity) == ("pin", "sha256")
+    assert partners.profile_of() == Profile(
+        max_depth=2, allow_missing_eku=True, allow_missing_digital_signature=True, policies=frozenset({"1.2.3", "2.999.1"})
+    )
+    assert partners.trust_intermediates_file == Path("/etc/authz/between.pem")
+    assert partners.revocation_policy(has_crls=True) == RevocationPolicy(RevocationMode.SOFT, timedelta(seconds=60))
+
+
+def test_trust_domains_from_a_file(tmp_path):
+    """Trust domains may stand in the configuration file, or in a file of their own that a variable names."""
+    config, domains = tmp_path / "authz.yaml", tmp_path / "domains"
+    config.write_text("trust_domains:" + DOMAINS.replace("\n", "\n  "))
+    domains.write_text(DOMAINS)
+    by_config = settings(**WITH_DOMAINS | {"TRUST_DOMAINS": None, "CONFIG": str(config)})
+    by_file = settings(**WITH_DOMAINS | {"TRUST_DOMAINS": None, "TRUST_DOMAINS_FILE": str(domains)})
+    assert by_config == by_file == settings(**WITH_DOMAINS)
+
+
+def test_flat_trust_settings_are_a_group_of_one():
+    """The flat settings are one trust domain called `default`, and no flat name is a setting of another room's."""
+    flat = settings(IDENTITY="dns", PROFILE="compatible", SPIFFE_TRUST_DOMAIN="example.org")
+    member = "{trust_bundle_file: /etc/authz/ca.pem, identity: dns, profile: compatible, spiffe_trust_domain: example.org}"
+    assert settings(TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=f"default: {member}") == flat
+    flats = [name for each in FLATS for name in each.fields]
+    assert len({*flats, *Settings.model_fields}) == len(flats) + len(Settings.model_fields)
+
+
+SWITCHES = ("allow_missing_eku", "allow_any_eku", "allow_missing_digital_signature")
+
+
+@pytest.mark.parametrize(
+    ("more", "allowed"),
+    [
+        ({}, set()),
+        ({"PROFILE": "rfc5280"}, set()),
+        ({"PROFILE": "compatible"}, set(SWITCHES)),
+        ({"PROFILE": "spiffe", "SPIFFE_TRUST_DOMAIN": "example.org"}, {"allow_missing_eku"}),
+        ({"PROFILE_ALLOW_ANY_EKU": "true"}, {"allow_any_eku"}),
+        ({"PROFILE_ALLOW_MISSING_EKU": "true"}, {"allow_missing_eku"}),
+        ({"PROFILE_ALLOW_MISSING_DIGITAL_SIGNATURE": "true"}, {"allow_missing_digital_signature"}),
+        ({"PROFILE": "compatible", "PROFILE_ALLOW_ANY_EKU": "false"}, {"allow_missing_eku", "allow_missing_digital_signature"}),
+        (
+            {"PROFILE": "spiffe", "SPIFFE_TRUST_DOMAIN": "example.org", "PROFILE_ALLOW_MISSING_EKU": "false"},
+            set(),
+        ),
+    ],
+)
+def test_profiles_and_switches(more, allowed):
+    """A profile is a set of leniencies; a switch that is written down wins over it, in both directions."""
+    profile = settings(**more).trust_domains["default"].profile_of()
+    assert {name for name in SWITCHES if getattr(profile, name)} == allowed
+    assert profile.spiffe_trust_domain == ("example.org" if more.get("PROFILE") == "spiffe" else "")
+    assert not profile.is_any_purpose
+
+
+@pytest.mark.parametrize(
+    ("more", "mode"),
+    [
+        ({}, RevocationMode.OFF),
+        ({"CRL_FILES": "/crls"}, RevocationMode.HARD),
+        ({"CRL_URLS": "http://ca.example.org/ca.crl"}, RevocationMode.HARD),
+        ({"CRL_FILES": "/crls", "REVOCATION": "soft"}, RevocationMode.SOFT),
+        ({"CRL_FILES": "/crls", "REVOCATION": "off"}, RevocationMode.OFF),
+        ({"REVOCATION": "off"}, RevocationMode.OFF),
+    ],
+)
+def test_revocation_by_default(more, mode):
+    """Where CRLs are configured, not knowing is an error unless the operator says otherwise; without any nothing is asked."""
+    found = settings(**more)
+    assert found.trust_domains["default"].revocation_policy(has_crls=found.has_crls).mode is mode
+
+
+def test_off_in_yaml():
+    """``off`` is a mode in YAML as well, where it is another word for false; ``on`` and ``true`` are none."""
+    domain = "a: {{trust_bundle_file: /a, revocation: {}}}"
+    found = settings(TRUST_BUNDLE_FILE=None, CRL_FILES="/crls", TRUST_DOMAINS=domain.format("off"))
+    assert found.trust_domains["a"].revocation is RevocationMode.OFF
+    for word in ("on", "true"):
+        assert names(TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=domain.format(word)) == ["AUTHZ_TRUST_DOMAINS (a.revocation)"]
+
+
+# One trust domain is wrong in one way: what is written, and the field that is blamed, flat and in a group.
+WRONG_DOMAINS = [
+    ({"trust_kind": "both"}, "trust_kind"),
+    ({"spiffe_trust_domain": "Example.org"}, "spiffe_trust_domain"),
+    ({"spiffe_trust_domain": "spiffe://example.org"}, "spiffe_trust_domain"),
+    ({"spiffe_trust_domain": "example.org\n/"}, "spiffe_trust_domain"),
+    ({"spiffe_trust_domain": "a" * 256}, "spiffe_trust_domain"),
+    ({"identity": "face"}, "identity"),
+    ({"profile": "lax"}, "profile"),
+    ({"profile": "spiffe"}, "spiffe_trust_domain"),  # SVIDs of which trust domain?
+    ({"profile_max_depth": 9}, "profile_max_depth"),
+    ({"profile_max_depth": -1}, "profile_max_depth"),
+    ({"profile_allow_any_eku": "perhaps"}, "profile_allow_any_eku"),
+    ({"profile_allow_missing_eku": "perhaps"}, "profile_allow_missing_eku"),
+    ({"profile_allow_missing_digital_signature": "perhaps"}, "profile_allow_missing_digital_signature"),
+    ({"profile_policies": []}, "profile_policies"),  # would be none at all
+    ({"profile_policies": ["gold"]}, "profile_policies"),
+    ({"profile_policies": ["1.2.3", "1.02.3"]}, "profile_policies"),
+    ({"profile_policies": ["3.1"]}, "profile_policies"),
+    ({"profile_policies": ["1"]}, "profile_policies"),
+    ({"profile_policies": ["1.2.3\n"]}, "profile_policies"),
+    ({"revocation": "maybe"}, "revocation"),
+    ({"revocation": "soft"}, "revocation"),  # with what?
+    ({"revocation": "hard"}, "revocation"),
+    ({"revocation_stale_grace_seconds": -1}, "revocation_stale_grace_seconds"),
+    ({"revocation_stale_grace_seconds": 31 * 86400}, "revocation_stale_grace_seconds"),
+    ({"revocation_stale_grace_seconds": ".nan"}, "revocation_stale_grace_seconds"),
+    # What a pin would ignore must not look as if it counted.
+    ({"trust_kind": "pin", "trust_intermediates_file": "/i"}, "trust_intermediates_file"),
+    ({"trust_kind": "pin", "profile": "spiffe", "spiffe_trust_domain": "example.org"}, "profile"),
+    ({"trust_kind": "pin", "profile": "rfc5280"}, "profile"),
+    ({"trust_kind": "pin", "profile_policies": ["1.2.3"]}, "profile_policies"),
+    ({"trust_kind": "pin", "profile_max_depth": 2}, "profile_max_depth"),
+    ({"trust_kind": "pin", "profile_allow_missing_eku": False}, "profile_allow_missing_eku"),
+    ({"trust_kind": "pin", "revocation": "soft"}, "revocation"),
+]
+
+
+@pytest.mark.parametrize(("fields", "blamed"), WRONG_DOMAINS)
+def test_wrong_trust_domains(fields, blamed):
+    """What is wrong with a trust domain is blamed on its own variable, flat and in a group, and on no other."""
+    flat = {name.upper(): json.dumps(value) if isinstance(value, list) else str(value) for name, value in fields.items()}
+    assert set(names(**flat)) == {f"AUTHZ_{blamed.upper()}"}
+    group = {"a": {"trust_bundle_file": "/a"} | fields, "b": {"trust_bundle_file": "/b"}}
+    assert set(names(TRUST_BUNDLE_FILE=None, TRUST_DOMAINS=json.dumps(group))) == {f"AUTHZ_TRUST_DOMAINS (a.{blamed})"}
+
+
+def test_pins_and_crls():
+    """Configured CRLs are for other trust domains: pins are not checked, and a mode is a contradiction with them as well."""
+    found = settings(TRUST_KIND="pin", CRL_FILES="/crls")
+    assert found.trust_domains["default"].trust_kind == "pin"
+    assert names(TRUST_KIND="pin", CRL_FILES="/crls", REVOCATION="hard") == ["AUTHZ_REVOCATION"]
+
+
+ONE_FOR_EACH = "a: {preset: rfc9440, trust_domains: [employees]}\nb: {preset: nginx, trust_domains: [devices, partners]}"
+
+
+@pytest.mark.parametrize(
+    ("more", "blamed"),
+    [
+        (WITH_DOMAINS | {"TRUST_BUNDLE_FILE": "/x"}, {"TRUST_DOMAINS"}),  # the one or the others
+        (WITH_DOMAINS | {"IDENTITY": "dns"}, {"TRUST_DOMAINS"}),
+        (WITH_DOMAINS | {"TRUST_DOMAINS": ""}, {"TRUST_DOMAINS"}),
+        (WITH_DOMAINS | {"TRUST_DOMAINS": "x"}, {"TRUST_DOMAINS"}),
+        (WITH_DOMAINS | {"TRUST_DOMAINS": "a: ["}, {"TRUST_DOMAINS"}),
+        (WITH_DOMAINS | {"TRUST_DOMAINS": "{}"}, {"TRUST_BUNDLE_FILE"}),
+        (
+            WITH_DOMAINS | {"TRUST_DOMAINS": "a: {}\nb: {}"},
+            {"TRUST_DOMAINS (a.trust_bundle_file)", "TRUST_DOMAINS (b.trust_bundle_file)"},
+        ),
+        (WITH_DOMAINS | {"TRUST_DOMAINS": "a: {trust_bundle: /a}"}, {"TRUST_DOMAINS (a.trust_bundle)"}),
+        (WITH_DOMAINS | {"TRUST_DOMAINS": DOMAINS + "devices: {trust_bundle_file: /x}"}, {"TRUST_DOMAINS"}),  # twice
+        (
+            WITH_DOMAINS | {"TRUST_DOMAINS": DOMAINS.replace("profile: compatible", "spiffe_trust_domain: example.org")},
+            {"TRUST_DOMAINS"},  # two claim one
+        ),
+        (WITH_DOMAINS | {"CRL_FILES": None}, {"TRUST_DOMAINS (partners.revocation)"}),
+        (WITH_DOMAINS | {"TRUST_DOMAIN_CONTEXT": ""}, {"TRUST_DOMAIN_CONTEXT"}),
+        (
+            WITH_DOMAINS | {"SOURCE_FORMAT": None, "SOURCES": ONE_FOR_EACH.replace("partners", "partner, emploees")},
+            {"SOURCES (b.trust_domains)"},
+        ),
+        (WITH_DOMAINS | {"SOURCE_TRUST_DOMAINS": "nobody"}, {"SOURCE_TRUST_DOMAINS"}),
+        (WITH_DOMAINS | {"SOURCE_TRUST_DOMAINS": ""}, {"SOURCE_TRUST_DOMAINS"}),  # would be all of them
+        (WITH_DOMAINS | {"SOURCE_TRUST_BUNDLE_FILE": "/x"}, {"SOURCE_TRUST_BUNDLE_FILE"}),  # with whose settings?
+        ({"SOURCE_TRUST_BUNDLE_FILE": "/x", "SOURCE_TRUST_DOMAINS": "default"}, {"SOURCE_TRUST_BUNDLE_FILE"}),
+        (
+            # Its own bundle, under the name of the domain that the other source has.
+            {"SOURCE_FORMAT": None, "SOURCES": "default: {preset: nginx, trust_bundle_file: /x}\nb: {preset: nginx}"},
+            {"SOURCE_TRUST_BUNDLE_FILE"},
+        ),
+        ({"TRUST_BUNDLE_FILE": None}, {"TRUST_BUNDLE_FILE"}),
+        ({"TRUST_BUNDLE_FILE": None, "IDENTITY": "dns"}, {"TRUST_BUNDLE_FILE"}),
+        ({"TRUST_EXPIRY_WARNING_DAYS": "-1"}, {"TRUST_EXPIRY_WARNING_DAYS"}),
+        ({"CRL_FILES": ""}, {"CRL_FILES"}),
+        ({"CRL_URLS": ""}, {"CRL_URLS"}),
+        ({"CRL_INTERVAL_SECONDS": "0"}, {"CRL_INTERVAL_SECONDS"}),
+        ({"CRL_INTERVAL_SECONDS": "nan"}, {"CRL_INTERVAL_SECONDS"}),
+        ({"CRL_NETWORKS": "10.0.0.1/8"}, {"CRL_NETWORKS"}),
+        ({"CRL_NETWORKS": ""}, {"CRL_NETWORKS"}),
+        ({"RELOAD_INTERVAL_SECONDS": "0"}, {"RELOAD_INTERVAL_SECONDS"}),
+        ({"RELOAD_INTERVAL_SECONDS": "inf"}, {"RELOAD_INTERVAL_SECONDS"}),
+    ],
+)
+def test_trust_contradictions(more, blamed):
+    """Each contradiction about trust is blamed on the variable that has to change."""
+    assert set(names(**more)) == {f"AUTHZ_{name}" for name in blamed}
+
+
+def test_sources_choose_trust_domains():
+    """A source may name its trust domains, or have one bundle of its own where all others have theirs."""
+    found = settings(**WITH_DOMAINS | {"SOURCE_FORMAT": None, "SOURCES": ONE_FOR_EACH})
+    assert found.sources["b"].trust_domains == ("devices", "partners")
+    own = settings(TRUST_BUNDLE_FILE=None, SOURCE_TRUST_BUNDLE_FILE="/x", IDENTITY="dns")
+    assert own.sources["default"].trust_bundle_file == Path("/x")
+    sources = "default: {preset: nginx, trust_bundle_file: /x}\nb: {preset: nginx, trust_bundle_file: /y}"
+    assert settings(SOURCE_FORMAT=None, SOURCES=sources).trust_domains["default"].trust_bundle_file is not None

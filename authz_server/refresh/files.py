@@ -22,8 +22,10 @@ TEMPORARY = ".new-"
 def write_atomically(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     """Write ``path`` so that a reader sees the old content or the new one; raises ``OSError``.
 
-    The file is readable by its owner only. It is on the disk before its name is (fsync, then rename).
+    The file is readable by its owner only. It is on the disk before its name is (fsync, then rename). A folder that somebody
+    removed is made again, or nothing new could be kept until a restart.
     """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

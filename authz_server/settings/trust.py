@@ -6,15 +6,20 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from authz_server.model import NameKind
 from authz_server.settings.fields import Texts
 from authz_server.validation import Profile, RevocationMode, RevocationPolicy
 
 _OID = r"^[0-2](\.(0|[1-9][0-9]*))+$"
+
+
+def _mode(value: Any) -> Any:
+    """YAML 1.1 reads ``off`` as a truth value."""
+    return RevocationMode.OFF if value is False else value
 
 
 class TrustDomainSettings(BaseModel):
@@ -53,7 +58,7 @@ class TrustDomainSettings(BaseModel):
     profile_policies: Texts = Field(
         (), description="certificate policies (OIDs), one of which every certificate below the anchor must assert"
     )
-    revocation: RevocationMode | None = Field(
+    revocation: Annotated[RevocationMode | None, BeforeValidator(_mode)] = Field(
         None,
         description=(
             "`off`; `soft`: allow what nothing is known about; `hard`: answer 503 then. By default `hard` where CRLs or OCSP "

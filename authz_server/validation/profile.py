@@ -64,16 +64,13 @@ def check_leaf(leaf: Certificate, profile: Profile, now: datetime) -> tuple[str,
 
     Establishes time, key usage, kind and size of its own fields. Does NOT establish who signed it.
     """
+    check_pinned(leaf, now)  # parses every extension
     leniencies: list[str] = []
-    try:
-        check_pinned(leaf, now)
-        if not profile.is_any_purpose:
-            extensions = leaf.x509.extensions
-            _check_not_ca(extensions)
-            leniencies += _check_key_usage(extensions, profile)
-            leniencies += _check_extended_key_usage(extensions, profile)
-    except CERTIFICATE_PARSE_ERRORS as error:
-        raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
+    if not profile.is_any_purpose:
+        extensions = leaf.x509.extensions
+        _check_not_ca(extensions)
+        leniencies += _check_key_usage(extensions, profile)
+        leniencies += _check_extended_key_usage(extensions, profile)
     if profile.spiffe_trust_domain:
         check_leaf_svid(leaf, profile.spiffe_trust_domain)
     return tuple(leniencies)

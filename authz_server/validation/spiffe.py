@@ -37,8 +37,6 @@ def check_leaf_svid(leaf: Certificate, trust_domain: str) -> None:
         usage = leaf.x509.extensions.get_extension_for_class(x509.KeyUsage)
     except x509.ExtensionNotFound:
         raise Rejection(Reason.SVID_INVALID, detail="no key usage") from None
-    except CERTIFICATE_PARSE_ERRORS as error:
-        raise Rejection(Reason.CERTIFICATE_MALFORMED, detail=str(error)) from error
     if not usage.critical:  # X509-SVID §4.3
         raise Rejection(Reason.SVID_INVALID, detail="key usage is not critical")
 

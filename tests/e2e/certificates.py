@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from authz_server.demo.pki import Authority, Issued, make_key
+from tests.refresh.crls import HOUR, NOW, crl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,17 @@ class Pki:
         self.write("envoy-client", self.hop.issue("CN=edge", uris=("spiffe://lab/edge",), **validity))
         self.write("authz", self.hop.issue("CN=authz", dns=("authz.internal",), **servers))
         self.write("alice", self.alice)
+        self._withdraw()
+
+    def _withdraw(self) -> None:
+        """The CRLs of the clients' CA and of one below it, which is past its nextUpdate, and the operator's deny list."""
+        lists = self.folder / "crls"
+        lists.mkdir()
+        revoked = [each.certificate.serial_number for each in (self.mallory, self.revoked_authority)]
+        (lists / "clients.crl").write_bytes(crl(self.clients, revoked))
+        (lists / "late.crl").write_bytes(crl(self.late_authority, (), this=NOW - 3 * HOUR, following=NOW - 2 * HOUR))
+        fingerprint = self.withdrawn.certificate.fingerprint(hashes.SHA256()).hex()
+        (self.folder / "denylist").write_text(f"# withdrawn by its owner\nsha256:{fingerprint}\n")
 
     def write(self, name: str, issued: Issued) -> None:
         """A certificate with its chain, and its key, as files."""
@@ -57,6 +69,26 @@ class Pki:
     def alice(self) -> Issued:
         """The client whom every house lets in."""
         return self.client()
+
+    @cached_property
+    def mallory(self) -> Issued:
+        """A client whose certificate the CRL lists; its name is alice's."""
+        return self.client()
+
+    @cached_property
+    def withdrawn(self) -> Issued:
+        """A client whose certificate the deny list names."""
+        return self.client()
+
+    @cached_property
+    def revoked_authority(self) -> Authority:
+        """A CA below the clients' CA, whose CRL lists it."""
+        return self.authority("Revoked CA")
+
+    @cached_property
+    def late_authority(self) -> Authority:
+        """A CA below the clients' CA, whose own CRL is too old."""
+        return self.authority("Late CA")
 
 
 def _with_key(fields: dict) -> dict:

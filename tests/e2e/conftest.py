@@ -21,6 +21,7 @@ from tests.e2e.versions import envoy_binary, wanted_versions
 DOORS = {(row.door, row.house) for row in ROWS} | {
     ("edge", ABSENT),
     ("edge", "anybody"),
+    ("domains", "domains"),
     ("edge", "hmac"),
     ("sources-plaintext", "sources"),
     ("grpc-upstream", "xfcc"),

@@ -66,6 +66,23 @@ HOUSES: dict[str, dict[str, str]] = {
             }
         ),
     },
+    "revocation": {"AUTHZ_CRL_FILES": PKI + "crls", "AUTHZ_DENYLIST_FILE": PKI + "denylist"},
+    "domains": {
+        "AUTHZ_TRUST_BUNDLE_FILE": "",
+        "AUTHZ_IDENTITY": "",
+        "AUTHZ_TRUST_DOMAINS": json.dumps(
+            {
+                "default": {"trust_bundle_file": PKI + "clients-ca.crt", "identity": "spiffe"},
+                "pins": {"trust_bundle_file": PKI + "waf.crt", "trust_kind": "pin"},
+                "policy": {"trust_bundle_file": PKI + "clients-ca.crt", "profile_policies": ["1.3.6.1.4.1.99999.1"]},
+                "svid": {
+                    "trust_bundle_file": PKI + "clients-ca.crt",
+                    "profile": "spiffe",
+                    "spiffe_trust_domain": "lab",
+                },
+            }
+        ),
+    },
 }
 # The virtual host of the door `sources` whose every route is of the source `partners`.
 PARTNERS = "partners.example.org"
@@ -124,6 +141,17 @@ def _sources(listener: Config) -> None:
         anywhere["routes"].insert(0, route)
 
 
+def _domains(listener: Config) -> None:
+    """Trust domains by routes; the other routes name none."""
+    host = virtual_host(listener)
+    for name in ("default", "pins", "policy", "svid", "unknown"):
+        asking = copy.deepcopy(host["typed_per_filter_config"])
+        route = {"match": {"prefix": f"/{name}"}, "route": {"cluster": "app"}, "typed_per_filter_config": asking}
+        context_extensions(route).clear()
+        context_extensions(route)["trust_domain"] = name
+        host["routes"].insert(0, route)
+
+
 def _sources_plaintext(listener: Config) -> None:
     _sources(listener)
     _plaintext(listener)
@@ -160,6 +188,7 @@ DOORS: dict[str, Callable[[Config], None]] = {
     "unmarked": _unmarked,
     "sources": _sources,
     "sources-plaintext": _sources_plaintext,
+    "domains": _domains,
     "plaintext": _plaintext,
     "unreported": _unreported,
     "tunnel": _tunnel,

@@ -16,6 +16,7 @@ from tests.e2e.vouching import by_secret, by_signature
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authz_server.demo.pki import Authority
     from tests.e2e.certificates import Pki
     from tests.e2e.wire import Headers
 
@@ -73,14 +74,19 @@ def certificate(**changed) -> Callable[[Pki], Headers]:
     return by_xfcc(lambda pki: xfcc(pki.client(**changed)))
 
 
-def below(name: str, **changed) -> Callable[[Pki], Headers]:
-    """Alice's certificate below an intermediate CA with something changed; the WAF forwards both."""
+def client_of(issuer: Callable[[Pki], Authority]) -> Callable[[Pki], Headers]:
+    """Alice's certificate by an intermediate CA; the WAF forwards both."""
 
     def headers(pki: Pki) -> Headers:
-        authority = pki.authority(name, **changed)
+        authority = issuer(pki)
         return (("x-forwarded-client-cert", xfcc(pki.client(issuer=authority), authority)),)
 
     return headers
+
+
+def below(name: str, **changed) -> Callable[[Pki], Headers]:
+    """Alice's certificate below an intermediate CA with something changed."""
+    return client_of(lambda pki: pki.authority(name, **changed))
 
 
 def by_nginx(*beside: tuple[str, str], again: bool = False) -> Callable[[Pki], Headers]:
@@ -116,6 +122,11 @@ def good(pki: Pki) -> Headers:
 def by_source(reason: Reason, headers: Callable[[Pki], Headers], source: str) -> Row:
     """A row of one of several sources."""
     return Row(reason, headers, house="sources", door="sources", line=f"GET /{source}")
+
+
+def by_domain(reason: Reason, domain: str, headers: Callable[[Pki], Headers]) -> Row:
+    """A row of one of several trust domains."""
+    return Row(reason, headers, house="domains", door="domains", line=f"GET /{domain}")
 
 
 R = Reason
@@ -186,6 +197,18 @@ ROWS = (
     Row(R.ISSUER_EXPIRED, below("Old CA", not_before=NOW - 9 * DAY, not_after=NOW - DAY)),
     # Another key under the trusted CA's name.
     Row(R.PATH_INVALID, by_xfcc(lambda pki: xfcc(pki.client(issuer=pki.authority("Clients CA", parent=None))))),
+    by_domain(R.POLICY_MISSING, "policy", good),
+    by_domain(R.SVID_INVALID, "svid", good),
+    by_domain(R.CERTIFICATE_NOT_PINNED, "pins", good),
+    by_domain(R.TRUST_DOMAIN_UNKNOWN, "unknown", good),
+    # Alice's trust domain is none that is configured, and the route names none.
+    by_domain(R.TRUST_DOMAIN_UNDETERMINED, "orders", good),
+    # --- what was withdrawn
+    Row(R.CERTIFICATE_DENYLISTED, by_xfcc(lambda pki: xfcc(pki.withdrawn)), house="revocation"),
+    Row(R.CERTIFICATE_REVOKED, by_xfcc(lambda pki: xfcc(pki.mallory)), house="revocation"),
+    Row(R.ISSUER_REVOKED, client_of(lambda pki: pki.revoked_authority), house="revocation"),
+    Row(R.REVOCATION_UNAVAILABLE, below("CA without a CRL"), house="revocation"),
+    Row(R.REVOCATION_STALE, client_of(lambda pki: pki.late_authority), house="revocation"),
     # --- the identity
     Row(R.IDENTITY_MISSING, certificate(uris=())),
     Row(R.IDENTITY_AMBIGUOUS, certificate(uris=("spiffe://example.org/alice", "spiffe://example.org/bob"))),

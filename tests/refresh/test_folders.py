@@ -176,5 +176,16 @@ def test_unwritable_cache(folder, cache):
     (folder / "a.crl").write_bytes(crl())
     watched = Watched(cache, folder)
     shutil.rmtree(cache)
+    cache.write_bytes(b"")
     watched.poll()
     assert watched.state == {"a.crl": (Refusal.CACHE_UNWRITABLE, [])}
+
+
+def test_cache_that_was_removed(folder, cache):
+    """A folder that somebody removed is made again."""
+    (folder / "a.crl").write_bytes(crl())
+    watched = Watched(cache, folder)
+    shutil.rmtree(cache)
+    watched.poll()
+    assert watched.state == {"a.crl": (None, [1, 2, 3])}
+    assert cache.is_dir()

@@ -14,7 +14,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import warnings
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ from grpc_health.v1 import health_pb2
 
 from authz_server.demo.envoys import free_port
 from authz_server.demo.pki import Authority, Issued
-from authz_server.forwarded.url_pem import encode_url_pem
 from authz_server.model import Certificate
 from authz_server.observe import DecisionLog, Metrics, Redaction
 from authz_server.server.admin import AdminServer
@@ -37,38 +35,17 @@ from authz_server.server.transport import TlsMaterial
 from authz_server.snapshots import SnapshotStore
 from tests.pki import NOW, client, root_of_today
 from tests.samples import WAF, snapshot
-
-with warnings.catch_warnings():
-    # Its own use of pydantic is deprecated; nothing of ours is.
-    warnings.simplefilter("ignore")
-    from envoy_data_plane.envoy.service.auth import v3 as wire
+from tests.server.running import CHECK, SERVICE, request_bytes, wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
-SERVICE = "envoy.service.auth.v3.Authorization"
-CHECK = f"/{SERVICE}/Check"
 HEALTH = "/grpc.health.v1.Health/Check"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 ALICE = client(subject="CN=alice")
-
-
-def request_bytes(leaf: Issued | None = None, principal: str = WAF) -> bytes:
-    """A CheckRequest, written by envoy-data-plane and not by the library that the server reads it with."""
-    headers = {"x-client-cert": encode_url_pem(leaf.chain_der)} if leaf else {}
-    http = wire.AttributeContextHttpRequest(method="GET", path="/orders", host="api", headers=headers)
-    return bytes(
-        wire.CheckRequest(
-            attributes=wire.AttributeContext(
-                source=wire.AttributeContextPeer(principal=principal),
-                request=wire.AttributeContextRequest(http=http),
-                context_extensions={"hop": "mtls"},
-            )
-        )
-    )
 
 
 class Server:
