@@ -413,7 +413,7 @@ def test_trust_domains(written):
         max_depth=2, allow_missing_eku=True, allow_missing_digital_signature=True, policies=frozenset({"1.2.3", "2.999.1"})
     )
     assert partners.trust_intermediates_file == Path("/etc/authz/between.pem")
-    assert partners.revocation_policy(has_crls=True) == RevocationPolicy(RevocationMode.SOFT, timedelta(seconds=60))
+    assert partners.revocation_policy(has_revocation_data=True) == RevocationPolicy(RevocationMode.SOFT, timedelta(seconds=60))
 
 
 def test_trust_domains_from_a_file(tmp_path):
@@ -477,7 +477,7 @@ def test_profiles_and_switches(more, allowed):
 def test_revocation_by_default(more, mode):
     """Where CRLs are configured, not knowing is an error unless the operator says otherwise; without any nothing is asked."""
     found = settings(**more)
-    assert found.trust_domains["default"].revocation_policy(has_crls=found.has_crls).mode is mode
+    assert found.trust_domains["default"].revocation_policy(has_revocation_data=found.has_revocation_data).mode is mode
 
 
 def test_off_in_yaml():

@@ -148,6 +148,7 @@ class OcspClient:
         if not urls:
             return None
         flight = _Flight(key, query, deque(urls), options, Future())
+        flight.done.set_running_or_notify_cancel()  # who no longer waits must not end it for others
         with self._lock:
             known = self._flights.get(key)
             if known is not None:

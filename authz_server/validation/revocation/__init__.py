@@ -17,6 +17,7 @@ from authz_server.validation.revocation.data import RevocationData
 from authz_server.validation.revocation.fetched import FetchedAnswers
 from authz_server.validation.revocation.index import CrlIndex
 from authz_server.validation.revocation.ocsp import OcspAnswer, OcspError, parse_ocsp
+from authz_server.validation.revocation.online import OcspMode, OcspPolicy
 from authz_server.validation.revocation.question import Question, questions_about
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "FetchedAnswers",
     "OcspAnswer",
     "OcspError",
+    "OcspMode",
+    "OcspPolicy",
     "ParsedCrl",
     "Question",
     "RevocationData",
