@@ -79,12 +79,14 @@ class FetchedAnswers:
         return len(self._entries)
 
     def _put(self, key: _Key, entry: _Entry) -> None:
-        self._drop(key)
-        while len(self._entries) >= self._limit:
+        held = self._entries.get(key)
+        while held is None and len(self._entries) >= self._limit:
             self._drop_next()
-        self._entries[key] = entry
         serial = key[2]
-        self._by_serial[serial] = (*self._by_serial.get(serial, ()), entry.answer)
+        others = (each for each in self._by_serial.get(serial, ()) if held is None or each is not held.answer)
+        # One assignment: whoever reads meanwhile, without the lock, sees the answer before or this one.
+        self._by_serial[serial] = (*others, entry.answer)
+        self._entries[key] = entry
         heapq.heappush(self._ending, (entry.until, key))
         if len(self._ending) > 2 * self._limit:  # of answers replaced long before they end
             self._ending = [(each.until, known) for known, each in self._entries.items()]
@@ -101,9 +103,7 @@ class FetchedAnswers:
             self._drop(key)
 
     def _drop(self, key: _Key) -> None:
-        entry = self._entries.pop(key, None)
-        if entry is None:
-            return
+        entry = self._entries.pop(key)
         serial = key[2]
         others = tuple(answer for answer in self._by_serial[serial] if answer is not entry.answer)
         if others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -135,6 +136,21 @@ def test_newer_takes_the_place():
     assert remembered(new, old).about(number_of(LEAF)) == (new,)
     assert remembered(new, revoked).about(number_of(LEAF)) == (revoked,)
     assert remembered(revoked, new).about(number_of(LEAF)) == (revoked,)
+
+
+def test_no_gap():
+    """Whoever reads while a revocation is renewed sees the old one or the new one, never none."""
+    times = [NOW - HOUR + timedelta(seconds=each) for each in range(200)]
+    renewed = [answer(LEAF, REVOKED, times=(begin, AFTER)) for begin in times]
+    memory = remembered(renewed[0])
+    thread = threading.Thread(target=remembered, args=renewed, kwargs={"memory": memory})
+    thread.start()
+    seen = set()
+    while thread.is_alive():
+        seen.add(len(memory.about(number_of(LEAF))))
+    thread.join()
+    assert seen <= {1}
+    assert memory.answer_to(QUESTION) == renewed[-1]
 
 
 def test_the_end_of_what_was_replaced():
