@@ -52,7 +52,7 @@ class Loaded:
 def load_snapshot(settings: Settings, now: datetime | None = None, memory: ReplayMemory | None = None) -> Loaded:
     """Load everything that ``settings`` name but CRLs, which the refresher reads.
 
-    ``now`` (aware) is the time to judge expiry at; ``memory`` is what the process remembers of signed requests, so that a
+    ``now`` (aware) is the time to judge expiry at. ``memory`` is what the process remembers of signed requests, so that a
     reload forgets nothing.
     """
     now = now or datetime.now(UTC)

@@ -1,11 +1,20 @@
 """Is anything on a certification path revoked? CRLs (RFC 5280 §5, §6.3) and OCSP answers (RFC 6960) that were loaded before.
 
-This room never fetches and never waits: it looks things up in ``RevocationData``, which an edge fills and swaps whole.
+This room never fetches and never waits: it looks things up in ``RevocationData``, which an edge fills and swaps whole, but
+for the memory of fetched answers in it.
 """
 
-from authz_server.validation.revocation.check import RevocationMode, RevocationPolicy, RevocationStatus, ask, check_revocation
+from authz_server.validation.revocation.check import (
+    RevocationMode,
+    RevocationPolicy,
+    RevocationStatus,
+    ask,
+    check_revocation,
+    unanswered,
+)
 from authz_server.validation.revocation.crl import CrlError, ParsedCrl, parse_crl
 from authz_server.validation.revocation.data import RevocationData
+from authz_server.validation.revocation.fetched import FetchedAnswers
 from authz_server.validation.revocation.index import CrlIndex
 from authz_server.validation.revocation.ocsp import OcspAnswer, OcspError, parse_ocsp
 from authz_server.validation.revocation.question import Question, questions_about
@@ -13,6 +22,7 @@ from authz_server.validation.revocation.question import Question, questions_abou
 __all__ = [
     "CrlError",
     "CrlIndex",
+    "FetchedAnswers",
     "OcspAnswer",
     "OcspError",
     "ParsedCrl",
@@ -26,4 +36,5 @@ __all__ = [
     "parse_crl",
     "parse_ocsp",
     "questions_about",
+    "unanswered",
 ]
