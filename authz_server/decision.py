@@ -13,6 +13,7 @@ from authz_server.identity_headers import identity_headers
 from authz_server.reasons import Fact, Reason, Rejection
 from authz_server.validation import (
     Denylist,
+    OcspPolicy,
     RevocationData,
     RevocationStatus,
     check_denylist,
@@ -53,6 +54,7 @@ class TrustDomain:
     identity: NameKind
     revocation: RevocationPolicy
     spiffe_trust_domain: str = ""
+    ocsp: OcspPolicy = field(default_factory=OcspPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Evidence:
     path: CertificationPath | None = None
     revocation: RevocationStatus = RevocationStatus.NOT_CHECKED
     principal: Principal | None = None
+    domain: TrustDomain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,7 @@ def decide(request: ForwardedRequest, snapshot: Snapshot, now: datetime) -> Deci
     4. choose the trust domain and verify the path to one of its anchors; 5. refuse what is withdrawn or revoked; 6. work out
     who the client is; 7. ask the operator's rules; 8. write the identity headers.
     """
-    source = hop = presented = path = principal = None
-    revocation = RevocationStatus.NOT_CHECKED
+    source = hop = presented = domain = path = None
     try:
         ingress = _ingress(request, snapshot)  # 1
         source = ingress.source
@@ -162,17 +164,46 @@ def decide(request: ForwardedRequest, snapshot: Snapshot, now: datetime) -> Deci
         domain = _trust_domain(request, presented, ingress, snapshot)
         _check_claim(presented, domain, snapshot)
         path = verify_path(presented, domain.trust, domain.profile, now)  # 4
+    except Rejection as refusal:
+        return Deny(refusal.reason, refusal.facts, Evidence(source, hop, presented, path, domain=domain))
+    return _decide_on_path(request, Evidence(source, hop, presented), (path, domain), snapshot, now)
+
+
+def decide_again(request: ForwardedRequest, decision: Decision, snapshot: Snapshot, now: datetime) -> Decision:
+    """``decision`` anew from step 5, after more became known about revocation; the request, its hop among it, was used once.
+
+    All else must be what it was decided by. Where no path was verified the decision stands.
+    """
+    evidence = decision.evidence
+    if evidence.path is None or evidence.domain is None:
+        return decision
+    return _decide_on_path(request, evidence, (evidence.path, evidence.domain), snapshot, now)
+
+
+def _decide_on_path(
+    request: ForwardedRequest,
+    before: Evidence,
+    verified: tuple[CertificationPath, TrustDomain],
+    snapshot: Snapshot,
+    now: datetime,
+) -> Decision:
+    """Steps 5 to 8, about a path that was ``verified``, and what was established ``before``."""
+    path, domain = verified
+    principal = None
+    revocation = RevocationStatus.NOT_CHECKED
+    try:
         check_denylist(path, snapshot.denylist)
         revocation = check_revocation(path, snapshot.revocation, domain.revocation, now)  # 5
         principal = identify(path, domain.identity, domain.name)  # 6
         grant = authorize(principal, snapshot.rules)  # 7
         headers, unset = identity_headers(principal, snapshot.header_prefix)  # 8
     except Rejection as refusal:
-        return Deny(refusal.reason, refusal.facts, Evidence(source, hop, presented, path, revocation, principal))
+        evidence = Evidence(before.source, before.hop, before.presented, path, revocation, principal, domain)
+        return Deny(refusal.reason, refusal.facts, evidence)
     # What Envoy did not show is not removed: its mutation rules may not allow a name that it was not told to send. An
     # injected header must never be removed as well: Envoy removes after it sets.
     consumed = dict.fromkeys(name for name, _ in request.headers if name in snapshot.consumed_headers)
-    evidence = Evidence(source, hop, presented, path, revocation, principal)
+    evidence = Evidence(before.source, before.hop, before.presented, path, revocation, principal, domain)
     return Allow(principal, grant.rule, headers, (*consumed, *unset), evidence)
 
 

@@ -586,7 +586,10 @@ _TABLE: dict[Reason, _Row] = {
         Step.CERTIFICATE,
         503,
         "Whether the client certificate has been revoked is not known at present.",
-        "No CRL or OCSP answer of the CA that `issuer` names is loaded: configure one, or see in the log why it was refused.",
+        (
+            "No CRL or OCSP answer of the CA that `issuer` names is at hand: configure one; the log says why one was refused. "
+            "With `AUTHZ_OCSP=background` every client's first request is answered so."
+        ),
     ),
     Reason.REVOCATION_STALE: _Row(
         Step.CERTIFICATE,

@@ -26,7 +26,7 @@ from authz_server.hop import (
 from authz_server.loading.bundles import Bundles
 from authz_server.loading.hop_keys import HopKeys, load_hop_keys
 from authz_server.loading.ocsp_answers import load_answers
-from authz_server.refresh.destinations import Destination
+from authz_server.refresh.destinations import Destination, Origin
 from authz_server.refresh.refusals import RefusedError
 from authz_server.settings import HopSettings, Problem, Settings, SourceSettings, TrustDomainSettings, variable
 from authz_server.validation import Denylist, RevocationData
@@ -52,7 +52,7 @@ class Loaded:
 def load_snapshot(settings: Settings, now: datetime | None = None, memory: ReplayMemory | None = None) -> Loaded:
     """Load everything that ``settings`` name but CRLs, which the refresher reads.
 
-    ``now`` (aware) is the time to judge expiry at; ``memory`` is what the process remembers of signed requests, so that a
+    ``now`` (aware) is the time to judge expiry at. ``memory`` is what the process remembers of signed requests, so that a
     reload forgets nothing.
     """
     now = now or datetime.now(UTC)
@@ -67,6 +67,9 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
         ways[name] = (source, hops.of(each, signed_headers(source)), domains.of(name, each))
     patterns = _each("AUTHZ_ALLOW", parse_pattern, settings.allow, problems)
     _each("AUTHZ_CRL_URLS", _destination, settings.crl_urls, problems)
+    _each("AUTHZ_OCSP_ALLOW", Origin.parse, settings.ocsp_allow, problems)
+    for name, each_domain in settings.trust_domains.items():
+        _each(variable("trust_domains", name, "ocsp_urls"), _destination, each_domain.ocsp_urls, problems)
     denied, denylist = _denylist(settings, problems)
     answers = load_answers(settings.ocsp_files, problems)
     if problems:
@@ -121,6 +124,7 @@ class _Domains:
             identity=settings.identity,
             revocation=settings.revocation_policy(has_revocation_data=has_data),
             spiffe_trust_domain=settings.spiffe_trust_domain,
+            ocsp=settings.ocsp_policy(),
         )
 
 

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from prometheus_client import Metric
@@ -46,6 +46,11 @@ class Metrics:
         )
         for outcome in ("success", "failure"):
             self._reloads.labels(outcome)  # a rate over a counter that appears with its first failure is blind to it
+        self._ocsp = Counter(
+            "authz_ocsp_queries", "Queries to OCSP responders, by how they ended.", ("result",), registry=self.registry
+        )
+        self._ocsp.labels("answered")
+        self._fetched = Gauge("authz_ocsp_answers", "Fetched OCSP answers that are remembered.", registry=self.registry)
         self._loaded_at = Gauge(
             "authz_reload_last_success_timestamp_seconds",
             "When the configuration was last loaded without a problem.",
@@ -70,6 +75,14 @@ class Metrics:
         self._reloads.labels("success" if succeeded else "failure").inc()
         if succeeded:
             self.set_loaded()
+
+    def count_ocsp(self, result: str) -> None:
+        """Count one query: ``answered``, or why nothing was taken. Safe for threads."""
+        self._ocsp.labels(result).inc()
+
+    def show_fetched(self, count: Callable[[], int]) -> None:
+        """Show how many answers are remembered."""
+        self._fetched.set_function(count)
 
     def set_loaded(self) -> None:
         """The configuration was loaded without a problem just now."""

@@ -1,4 +1,4 @@
-"""One fetch of one URL: only to where the operator allows, within bounds of size and time, and every refusal has a name.
+"""One message to one URL: only to where the operator allows, within bounds of size and time, and every refusal has a name.
 
 Does NOT look at what was fetched beyond its size: that is ``content.py``.
 """
@@ -25,7 +25,7 @@ from authz_server.refresh.job import Limits
 from authz_server.refresh.refusals import Refusal, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from urllib3.response import HTTPResponse
 
@@ -35,6 +35,8 @@ Resolver = Callable[[str, int], list[str]]
 
 _CHUNK_BYTES = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
+# RFC 9110 §15.4: after the others a POST would become a GET.
+_SAME_METHOD = (307, 308)
 _OK, _NOT_MODIFIED = 200, 304
 _MAX_VALIDATOR = 1024
 _TRANSFER_ERRORS = (HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -46,6 +48,15 @@ class Validators:
 
     etag: str = ""
     last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: a GET, or with a body a POST. ``is_conditional`` if an answer "as you have it" makes sense."""
+
+    headers: Mapping[str, str]
+    body: bytes | None = field(default=None, repr=False)
+    is_conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +118,22 @@ class Fetcher:
 
     def fetch(self, url: str, previous: Validators | None = None) -> Fetched | NotModified:
         """Fetch ``url``; ``previous`` names the version that is held. Raises ``RefusedError``."""
+        return self._follow(url, Message(_conditions(previous), is_conditional=previous is not None))
+
+    def ask(self, url: str, message: Message) -> bytes:
+        """The content of the answer to ``message``, which sets no conditions. Raises ``RefusedError``."""
+        answer = self._follow(url, message)
+        if isinstance(answer, NotModified):  # a message without conditions is never answered so
+            raise RefusedError(Refusal.HTTP_STATUS, str(_NOT_MODIFIED))
+        return answer.content
+
+    def _follow(self, url: str, message: Message) -> Fetched | NotModified:
         deadline = _Deadline(self.limits.total_seconds)
         destination = Destination.parse(url)
         refuse_unlisted(destination.origin, self.allow)
-        answer = self._ask(destination, previous, deadline)
+        answer = self._ask(destination, message, deadline)
         if isinstance(answer, str):
-            answer = self._ask(self._redirected(url, answer), previous, deadline)
+            answer = self._ask(self._redirected(url, answer), message, deadline)
         if isinstance(answer, str):
             raise RefusedError(Refusal.REDIRECT_REFUSED, "a second redirect")
         return answer
@@ -125,19 +146,21 @@ class Fetcher:
             raise RefusedError(Refusal.REDIRECT_REFUSED, str(error)) from error
         return target
 
-    def _ask(self, to: Destination, previous: Validators | None, deadline: _Deadline) -> Fetched | NotModified | str:
+    def _ask(self, to: Destination, message: Message, deadline: _Deadline) -> Fetched | NotModified | str:
         """One request; the answer is text where it is the target of a redirect."""
         connection = self._connect(to.origin, deadline)
         # The connection forgets its socket where the answer ends with it; the watchdog must not.
         sock = connection.sock
         with closing(connection), _translated(deadline), deadline.over(lambda: sock):
             connection.timeout = deadline.left
-            connection.request("GET", to.target, headers=_headers(to.origin, previous), preload_content=False)
+            method = "GET" if message.body is None else "POST"
+            headers = {**_headers(to.origin), **message.headers}
+            connection.request(method, to.target, message.body, headers, preload_content=False)
             response = connection.getresponse()
             with closing(response):
-                if response.status in _REDIRECTS:
+                if response.status in (_REDIRECTS if message.body is None else _SAME_METHOD):
                     return response.headers.get("location", "")
-                if response.status == _NOT_MODIFIED and previous is not None:
+                if response.status == _NOT_MODIFIED and message.is_conditional:
                     return NotModified()
                 if response.status != _OK:
                     raise RefusedError(Refusal.HTTP_STATUS, str(response.status))
@@ -239,13 +262,12 @@ def _refusal(error: Exception, deadline: _Deadline) -> Refusal:
     return Refusal.ANSWER_BROKEN
 
 
-def _headers(origin: Origin, previous: Validators | None) -> dict[str, str]:
-    headers = {
-        "Host": origin.host_header,
-        "User-Agent": "authz-server",
-        "Accept": "application/pkix-crl, */*;q=0.1",
-        "Accept-Encoding": "identity",
-    }
+def _headers(origin: Origin) -> dict[str, str]:
+    return {"Host": origin.host_header, "User-Agent": "authz-server", "Accept-Encoding": "identity"}
+
+
+def _conditions(previous: Validators | None) -> dict[str, str]:
+    headers = {"Accept": "application/pkix-crl, */*;q=0.1"}
     if previous is not None and previous.etag:
         headers["If-None-Match"] = previous.etag
     if previous is not None and previous.last_modified:

@@ -35,6 +35,13 @@ class Refusal(StrEnum):
     ROLLBACK = "rollback"
     OTHER_CRL = "other_crl"
 
+    # An OCSP answer.
+    NOT_AN_ANSWER = "not_an_answer"
+    OTHER_ANSWER = "other_answer"
+    NONCE_WRONG = "nonce_wrong"
+    NONCE_MISSING = "nonce_missing"
+    ANSWER_STALE = "answer_stale"
+
     # Our own folder.
     CACHE_CORRUPT = "cache_corrupt"
     CACHE_UNWRITABLE = "cache_unwritable"

@@ -16,6 +16,7 @@ from authz_server.observe import DecisionLog, Metrics, Redaction
 from authz_server.server.admin import AdminServer
 from authz_server.server.apart import apart
 from authz_server.server.asyncio_transport import AsyncioTransport
+from authz_server.server.ocsp import OnlineStatus
 from authz_server.server.reload import Reloader, Serving
 from authz_server.server.revocation import RevocationFeed, follow_revocation, put_crls_in_force, revocation_job
 from authz_server.server.service import CheckService
@@ -61,11 +62,15 @@ async def _serve(
     environ: Mapping[str, str],
     load: Callable[[], tuple[Settings | None, Loaded]],
 ) -> int:
-    serving = Serving(SnapshotStore(), RevocationFeed(), Metrics())
+    metrics = Metrics()
+    online = OnlineStatus(metrics.count_ocsp)
+    metrics.show_fetched(lambda: online.fetched.size)
+    online.use(settings)
+    serving = Serving(SnapshotStore(), RevocationFeed(), metrics, online)
     # Before anything that waits: whoever sees the service start may signal it at once.
     stop = _stop_signal()
     reloader = Reloader(settings, environ, load, serving)
-    service = CheckService(serving.store, serving.metrics, _decision_log(settings), lambda: datetime.now(UTC))
+    service = CheckService(serving.store, serving.metrics, _decision_log(settings), lambda: datetime.now(UTC), online)
     transport: Transport = AsyncioTransport(service.check, settings.listen, _tls_material(settings))
     ready = asyncio.Event()
     detail = partial(_detail, reloader, serving.feed)

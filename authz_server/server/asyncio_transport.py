@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -10,9 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz_server.server.transport import TlsMaterial
+    from authz_server.server.transport import Handler, TlsMaterial
 
 _SERVICE: str = external_auth_pb2.DESCRIPTOR.services_by_name["Authorization"].full_name
 _NAMES = (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -22,17 +21,18 @@ _OPTIONS = (("grpc.so_reuseport", 0),)
 
 
 class _Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: ignore[misc] # generated, untyped
-    def __init__(self, handler: Callable[[Any], Any]) -> None:
+    def __init__(self, handler: Handler) -> None:
         self._handler = handler
 
-    async def Check(self, request: Any, _context: Any) -> Any:  # noqa: N802 - the method's name in the service
-        return self._handler(request)
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the method's name in the service
+        answer = self._handler(request, context.time_remaining())
+        return await answer if isinstance(answer, CoroutineType) else answer
 
 
 class AsyncioTransport:
     """``Transport`` on ``grpc.aio``."""
 
-    def __init__(self, handler: Callable[[Any], Any], listen: str, tls: TlsMaterial | None) -> None:
+    def __init__(self, handler: Handler, listen: str, tls: TlsMaterial | None) -> None:
         """Serve ``handler`` at ``listen``."""
         self._handler = handler
         self._listen = listen

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from authz_server.loading import Loaded, fingerprint, watched_paths
 from authz_server.server.apart import apart
+from authz_server.server.ocsp import OnlineStatus
 from authz_server.server.revocation import revocation_job
 from authz_server.settings import Problem
 
@@ -52,14 +53,17 @@ _FIXED = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Serving:
-    """What a reload replaces: the snapshot in ``store``, the job of ``feed``, and what ``metrics`` show of them."""
+    """What a reload replaces: the snapshot in ``store``, the job of ``feed``, what ``metrics`` show, whom ``online`` asks."""
 
     store: SnapshotStore
     feed: RevocationFeed
     metrics: Metrics
+    online: OnlineStatus = dataclasses.field(default_factory=OnlineStatus)
 
     def put_in_force(self, snapshot: Snapshot) -> None:
-        """Use ``snapshot`` from now on."""
+        """Use ``snapshot`` from now on, with the answers that were fetched."""
+        revocation = dataclasses.replace(snapshot.revocation, fetched=self.online.fetched)
+        snapshot = dataclasses.replace(snapshot, revocation=revocation)
         self.store.replace(snapshot)
         self.metrics.show_snapshot(snapshot)
 
@@ -155,6 +159,7 @@ class Reloader:
             except OSError as error:
                 return (Problem("AUTHZ_CRL_CACHE_FOLDER", str(error)),)
         self.settings = settings
+        serving.online.use(settings)
         await self._tell_what_needs_a_restart(settings)
         # Read now and not before: new revocation data may have come while the files were read.
         before = serving.store.current

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Handler = Callable[[Any, float | None], Any]
+"""A CheckRequest, and the seconds left of its deadline (``None``: it has none) -> the CheckResponse, or a coroutine of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class TlsMaterial:
 class Transport(Protocol):
     """A server of ``envoy.service.auth.v3.Authorization`` and ``grpc.health.v1.Health``."""
 
-    def __init__(self, handler: Callable[[Any], Any], listen: str, tls: TlsMaterial | None) -> None:
+    def __init__(self, handler: Handler, listen: str, tls: TlsMaterial | None) -> None:
         """Serve ``handler`` at ``listen`` (``HOST:PORT`` or ``unix:/PATH``)."""
 
     async def start(self) -> None:

@@ -84,6 +84,25 @@ class Settings(BaseModel):
     ocsp_files: Paths = Field(
         (), description="OCSP responses (DER), stapled in advance; a folder stands for its `*.ocsp` and `*.der` files"
     )
+    ocsp_allow: Texts = Field(
+        (), description="origins (`http://ocsp.example.org`) of responders that certificates may name; any other is not asked"
+    )
+    ocsp_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(some)] = Field(
+        (), description="networks (CIDR) that are not public and may be connected to for OCSP"
+    )
+    ocsp_timeout_seconds: float = Field(
+        5, gt=0, le=60, allow_inf_nan=False, description="how long one query may take, from the name to the last byte"
+    )
+    ocsp_interval_seconds: float = Field(
+        3600,
+        gt=0,
+        le=7 * 86400,
+        allow_inf_nan=False,
+        description="how often to renew the answer about a certificate in use; sooner where nextUpdate is near",
+    )
+    ocsp_retry_seconds: float = Field(
+        30, ge=1, le=3600, allow_inf_nan=False, description="how long after a failure no new query about a certificate is made"
+    )
     reload_interval_seconds: float = Field(
         300, gt=0, le=86400, allow_inf_nan=False, description="how often to reload even if no file seems to have changed"
     )
@@ -194,9 +213,13 @@ class Settings(BaseModel):
         if not self.trust_domains:
             yield not own, "AUTHZ_TRUST_BUNDLE_FILE: name the file of CA certificates that clients' certificates must lead to"
         for name, domain in self.trust_domains.items():
-            for is_wrong, field_name, message in domain.contradictions(has_revocation_data=self.has_revocation_data):
+            for is_wrong, field_name, message in domain.contradictions(
+                has_revocation_data=self.has_revocation_data, has_ocsp_allow=bool(self.ocsp_allow)
+            ):
                 is_left_to_sources = own and field_name == "trust_bundle_file"
                 yield is_wrong and not is_left_to_sources, f"{variable('trust_domains', name, field_name)}: {message}"
+        asks = any(domain.asks_responders for domain in self.trust_domains.values())
+        yield bool(self.ocsp_allow) and not asks, "AUTHZ_OCSP_ALLOW: no trust domain asks responders; set AUTHZ_OCSP"
         claimed = [domain.spiffe_trust_domain for domain in self.trust_domains.values() if domain.spiffe_trust_domain]
         yield len(set(claimed)) < len(claimed), "AUTHZ_TRUST_DOMAINS: two of them claim one SPIFFE trust domain"
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from authz_server.model import NameKind
 from authz_server.settings.fields import Texts
-from authz_server.validation import Profile, RevocationMode, RevocationPolicy
+from authz_server.validation import OcspMode, OcspPolicy, Profile, RevocationMode, RevocationPolicy
 
 _OID = r"^[0-2](\.(0|[1-9][0-9]*))+$"
 
@@ -69,6 +69,20 @@ class TrustDomainSettings(BaseModel):
         0, ge=0, le=30 * 86400, allow_inf_nan=False, description="how long past nextUpdate revocation data is still believed"
     )
 
+    ocsp: OcspMode = Field(
+        OcspMode.OFF,
+        description=(
+            "whether OCSP responders are asked where nothing fresh is known: `off`; `background`: answer at once, and the next "
+            "request finds what was answered; `inline`: wait for it within the deadline of Envoy's call"
+        ),
+    )
+    ocsp_urls: Texts = Field(
+        (), description="responders (http or https) in the order to try; without any, those that certificates name"
+    )
+    ocsp_require_nonce: bool = Field(
+        default=False, description="refuse answers without the nonce that was sent; responders behind caches leave it out"
+    )
+
     def profile_of(self) -> Profile:
         """The profile with its leniencies."""
         return Profile(
@@ -86,10 +100,19 @@ class TrustDomainSettings(BaseModel):
 
     def revocation_policy(self, *, has_revocation_data: bool) -> RevocationPolicy:
         """The policy; ``has_revocation_data`` says whether any revocation data is configured."""
-        default = RevocationMode.HARD if has_revocation_data else RevocationMode.OFF
+        default = RevocationMode.HARD if has_revocation_data or self.asks_responders else RevocationMode.OFF
         return RevocationPolicy(self.revocation or default, timedelta(seconds=self.revocation_stale_grace_seconds))
 
-    def contradictions(self, *, has_revocation_data: bool) -> Iterator[tuple[bool, str, str]]:
+    @property
+    def asks_responders(self) -> bool:
+        """Whether OCSP responders are asked."""
+        return self.ocsp is not OcspMode.OFF
+
+    def ocsp_policy(self) -> OcspPolicy:
+        """Whom to ask and what to take."""
+        return OcspPolicy(self.ocsp, self.ocsp_urls, self.ocsp_require_nonce)
+
+    def contradictions(self, *, has_revocation_data: bool, has_ocsp_allow: bool) -> Iterator[tuple[bool, str, str]]:
         """(is it so, field, what would be right) for what single fields cannot tell."""
         is_checked = self.revocation not in (None, RevocationMode.OFF)
         yield (
@@ -103,9 +126,9 @@ class TrustDomainSettings(BaseModel):
             "the profile `spiffe` needs it: X509-SVIDs of which trust domain?",
         )
         yield (
-            is_checked and not has_revocation_data,
+            is_checked and not has_revocation_data and not self.asks_responders,
             "revocation",
-            "nothing to check with; set AUTHZ_CRL_FILES, AUTHZ_CRL_URLS or AUTHZ_OCSP_FILES",
+            "nothing to check with; set AUTHZ_CRL_FILES, AUTHZ_CRL_URLS, AUTHZ_OCSP_FILES or AUTHZ_OCSP",
         )
         yield (
             self.trust_kind == "pin" and self.trust_intermediates_file is not None,
@@ -117,8 +140,21 @@ class TrustDomainSettings(BaseModel):
             "revocation",
             "pins have no issuer who could revoke them; use AUTHZ_DENYLIST_FILE",
         )
+        yield from self._ocsp_contradictions(has_ocsp_allow=has_ocsp_allow)
         # The profile is about what lies between a certificate and its anchor, and about what a CA should have written.
         for field_name in sorted(field for field in self.model_fields_set if field.startswith("profile")):
             yield self.trust_kind == "pin", field_name, "pins are taken as they are; unset it"
         wrong = [oid for oid in self.profile_policies if not re.fullmatch(_OID, oid)]
         yield bool(wrong), "profile_policies", f"{wrong}: expected dotted object identifiers"
+
+    def _ocsp_contradictions(self, *, has_ocsp_allow: bool) -> Iterator[tuple[bool, str, str]]:
+        asks = self.asks_responders
+        yield asks and self.trust_kind == "pin", "ocsp", "pins have no issuer whose responder could be asked"
+        yield asks and self.revocation is RevocationMode.OFF, "ocsp", "contradicts `revocation: off`, which looks at no answer"
+        yield (
+            asks and not self.ocsp_urls and not has_ocsp_allow,
+            "ocsp_urls",
+            "name the responder, or set AUTHZ_OCSP_ALLOW to the origins that certificates may name",
+        )
+        yield bool(self.ocsp_urls) and not asks, "ocsp_urls", "does nothing without AUTHZ_OCSP"
+        yield self.ocsp_require_nonce and not asks, "ocsp_require_nonce", "does nothing without AUTHZ_OCSP"

@@ -7,6 +7,8 @@ from authz_server.validation.denylist import Denylist, check_denylist
 from authz_server.validation.path import verify_path
 from authz_server.validation.profile import Profile
 from authz_server.validation.revocation import (
+    OcspMode,
+    OcspPolicy,
     RevocationData,
     RevocationMode,
     RevocationPolicy,
@@ -18,6 +20,8 @@ from authz_server.validation.trust import PinnedCertificates, Trust, TrustBundle
 
 __all__ = [
     "Denylist",
+    "OcspMode",
+    "OcspPolicy",
     "PinnedCertificates",
     "Profile",
     "RevocationData",

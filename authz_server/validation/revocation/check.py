@@ -12,7 +12,7 @@ What counts:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,14 @@ from authz_server.validation.revocation.question import questions_about
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from authz_server.model import CertificationPath
     from authz_server.validation.revocation.data import RevocationData
     from authz_server.validation.revocation.index import CrlIndex, Scope
     from authz_server.validation.revocation.question import Question
+
+
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class RevocationMode(StrEnum):
@@ -70,6 +72,12 @@ class RevocationPolicy:
         is_over = next_update < since if next_update is not None else this_update < since - self.max_age
         return self.has_begun(this_update, now) and not is_over
 
+    def believed_until(self, this_update: datetime, next_update: datetime | None) -> datetime:
+        """The last moment at which ``is_fresh`` believes data of these times."""
+        end = next_update if next_update is not None else this_update + self.max_age
+        # A nextUpdate in the year 9999 leaves no room behind it.
+        return end + min(self.stale_grace, _END_OF_TIME - end)
+
 
 class _Known(IntEnum):
     """What one source knows; of several sources the lowest counts."""
@@ -107,6 +115,12 @@ def ask(questions: Sequence[Question], data: RevocationData, policy: RevocationP
             raise Rejection(reason, sha256=question.certificate.sha256, issuer=issuer)
     is_good = all(known is _Known.GOOD for _, known in answers)
     return RevocationStatus.GOOD if is_good else RevocationStatus.UNKNOWN
+
+
+def unanswered(questions: Sequence[Question], data: RevocationData, policy: RevocationPolicy, now: datetime) -> list[Question]:
+    """Those of ``questions`` to which nothing fresh answers: whether they are revoked or good is to be asked elsewhere."""
+    now = now.replace(microsecond=0)
+    return [question for question in questions if _ask(question, data, policy, now) in {_Known.STALE, _Known.NOTHING}]
 
 
 def _ask(question: Question, data: RevocationData, policy: RevocationPolicy, now: datetime) -> _Known:

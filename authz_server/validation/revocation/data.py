@@ -1,4 +1,4 @@
-"""Everything that is known about revocation at one moment, immutable: a new list or answer makes a new ``RevocationData``."""
+"""Everything that is known about revocation. A new list, or a new file of an answer, makes a new ``RevocationData``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from authz_server.validation.revocation.fetched import FetchedAnswers
     from authz_server.validation.revocation.index import CrlIndex
     from authz_server.validation.revocation.ocsp import OcspAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationData:
-    """CRLs and OCSP answers, whoever signed them: that is checked against the verified path of each request."""
+    """CRLs and OCSP answers, whoever signed them: that is checked against the verified path of each request.
+
+    ``answers`` are those that were loaded; ``fetched``, if there is any, is a memory that an edge fills meanwhile.
+    """
 
     crls: tuple[CrlIndex, ...] = ()
     answers: tuple[OcspAnswer, ...] = ()
+    fetched: FetchedAnswers | None = field(default=None, repr=False, compare=False)
     _crls: Mapping[bytes, tuple[CrlIndex, ...]] = field(init=False, repr=False, compare=False)
     _answers: Mapping[int, tuple[OcspAnswer, ...]] = field(init=False, repr=False, compare=False)
 
@@ -34,7 +39,7 @@ class RevocationData:
         object.__setattr__(self, "_answers", {serial: tuple(found) for serial, found in answers.items()})
 
     def with_crls(self, crls: tuple[CrlIndex, ...]) -> RevocationData:
-        """These CRLs in place of those before; the answers stay."""
+        """These CRLs in place of those before; all answers stay."""
         return replace(self, crls=crls)
 
     def crls_of(self, issuer: bytes) -> tuple[CrlIndex, ...]:
@@ -43,4 +48,5 @@ class RevocationData:
 
     def answers_about(self, serial: int) -> tuple[OcspAnswer, ...]:
         """The OCSP answers about a serial number, whichever issuer's."""
-        return self._answers.get(serial, ())
+        loaded = self._answers.get(serial, ())
+        return loaded if self.fetched is None else loaded + self.fetched.about(serial)

@@ -101,6 +101,13 @@ class OcspAnswer:
                 self._signers[issuer] = known
         return known
 
+    def is_verified_for(self, question: Question, now: datetime) -> bool:
+        """Whether it is about the question's certificate, by somebody who may say so at ``now``.
+
+        Its own times, its status and its nonce are left to the caller.
+        """
+        return self.serial == question.serial and any(signer.is_valid(now) for signer in self.signers(question))
+
     def _find_signers(self, question: Question) -> tuple[Signer, ...]:
         issuer = question.issuer.x509
         certificate_id = _certificate_id(question.certificate.x509, issuer, _CERT_ID_HASHES[self.hash])
