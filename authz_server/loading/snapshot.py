@@ -42,11 +42,15 @@ _SHA256_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A snapshot, or ``None`` and the problems; ``warnings`` do not keep the service from starting."""
+    """A snapshot, or ``None`` and the problems; ``warnings`` do not keep the service from starting.
+
+    ``denylist`` is the deny list, if one is configured and can be read, whatever is wrong with the rest.
+    """
 
     snapshot: Snapshot | None
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
+    denylist: Denylist | None = None
 
 
 def load_snapshot(settings: Settings, now: datetime | None = None, memory: ReplayMemory | None = None) -> Loaded:
@@ -71,9 +75,10 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
     for name, each_domain in settings.trust_domains.items():
         _each(variable("trust_domains", name, "ocsp_urls"), _destination, each_domain.ocsp_urls, problems)
     denied, denylist = _denylist(settings, problems)
+    emergency = denylist if settings.denylist_file is not None else None
     answers = load_answers(settings.ocsp_files, problems)
-    if problems:
-        return Loaded(None, tuple(dict.fromkeys(problems)), settings.warnings)
+    if problems or denylist is None:
+        return Loaded(None, tuple(dict.fromkeys(problems)), settings.warnings, emergency)
     snapshot = Snapshot(
         revision=_revision(settings, (*keys.contents, *bundles.contents.values(), denied)),
         ingresses={name: Ingress(*way) for name, way in ways.items()},
@@ -85,7 +90,7 @@ def load_snapshot(settings: Settings, now: datetime | None = None, memory: Repla
         header_prefix=settings.header_prefix,
     )
     expiring = bundles.expiring(timedelta(days=settings.trust_expiry_warning_days))
-    return Loaded(snapshot, (), (*settings.warnings, *expiring))
+    return Loaded(snapshot, (), (*settings.warnings, *expiring), emergency)
 
 
 @dataclass(slots=True)
@@ -135,8 +140,8 @@ def _destination(url: str) -> Destination:
         raise ValueError(str(error)) from error
 
 
-def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denylist]:
-    """The content of the deny list and what it says; nothing where none is configured."""
+def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denylist | None]:
+    """The content of the deny list and what it says, ``None`` after a problem; an empty one where none is configured."""
     if settings.denylist_file is None:
         return b"", Denylist()
     path = settings.denylist_file
@@ -147,7 +152,7 @@ def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denyl
         problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error.strerror}; an empty file denies nobody"))
     except ValueError as error:
         problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error}"))
-    return b"", Denylist()
+    return b"", None
 
 
 def signed_headers(source: Source) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Live reload: what changed on disk is loaded beside the snapshot in force and put in its place whole, or not at all."""
+"""Live reload: what changed on disk is loaded beside the snapshot in force and put in its place whole, or not at all.
+
+Only the deny list, which is for emergencies, does not wait for the rest.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from authz_server.server.revocation import RevocationFeed
     from authz_server.settings import Settings
     from authz_server.snapshots import SnapshotStore
+    from authz_server.validation import Denylist
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +139,8 @@ class Reloader:
         problems = loaded.problems
         if settings is not None and loaded.snapshot is not None:
             problems = await self._take(settings, loaded.snapshot, loaded.warnings, is_asked=is_asked)
+        elif loaded.denylist is not None:
+            self._take_denylist(loaded.denylist)
         self._refused = settings if problems else None
         self._serving.metrics.count_reload(succeeded=not problems)
         self._tell(problems, is_asked=is_asked)
@@ -178,6 +184,13 @@ class Reloader:
         elif is_asked:
             _log.info("reloaded: configuration %s as before", snapshot.revision)
         return ()
+
+    def _take_denylist(self, denylist: Denylist) -> None:
+        """Put the deny list in force by itself: an emergency does not wait for whatever else is wrong."""
+        before = self._serving.store.current
+        if before is not None and before.denylist != denylist:
+            self._serving.put_in_force(dataclasses.replace(before, denylist=denylist))
+            _log.warning("the deny list of %d entries is in force, although the rest cannot be loaded", len(denylist))
 
     def _tell(self, problems: tuple[Problem, ...], *, is_asked: bool) -> None:
         """In the log with everything, but not again and again; names only for ``problem``, as messages may quote the files."""
