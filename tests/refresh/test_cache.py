@@ -130,7 +130,7 @@ def test_delays(cache):
     assert source.delay(schedule, 0) == 7200
     assert source.delay(schedule, 1) == 6480
     source.restore(known())
-    assert 2900 < source.delay(schedule, 0) <= 3000
+    assert 1800 < source.delay(schedule, 0) <= 3000
     assert source.delay(type(LATER)(margin_seconds=3600), 0) == 720
     for expected in (10, 20, 40):
         source.fail(RefusedError(Refusal.TIMED_OUT))
