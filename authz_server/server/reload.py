@@ -155,8 +155,8 @@ class Reloader:
             except OSError as error:
                 return (Problem("AUTHZ_CRL_CACHE_FOLDER", str(error)),)
         self.settings = settings
-        await self._tell_what_needs_a_restart(settings)
-        # Read now and not before: new revocation data may have come while the files were read.
+        # Read now and not before: new revocation data may have come while the files were read. And nothing waits between here
+        # and what is put in force: newer data that came meanwhile would be undone, and not come again.
         before = serving.store.current
         if before is None or before.revision != snapshot.revision:
             if data is None and before is not None:
@@ -172,6 +172,7 @@ class Reloader:
             _log.info("reloaded: %d OCSP answers from files", len(revocation.answers))
         elif is_asked:
             _log.info("reloaded: configuration %s as before", snapshot.revision)
+        await self._tell_what_needs_a_restart(settings)
         return ()
 
     def _tell(self, problems: tuple[Problem, ...], *, is_asked: bool) -> None:
