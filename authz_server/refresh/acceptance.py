@@ -42,10 +42,14 @@ class Authorities:
 
     @classmethod
     def of(cls, pems: Iterable[bytes]) -> Authorities:
-        """The CA certificates in these files; raises ``ValueError``. A CA whose keyUsage forbids it signs no CRL (§4.2.1.3)."""
+        """The CA certificates in these files; raises ``ValueError``. A CA whose keyUsage forbids it signs no CRL (§4.2.1.3).
+
+        SPIFFE bundles (JSON) are passed over: one must not keep the CAs of the other files from being known.
+        """
         signers: dict[bytes, tuple[_Signer, ...]] = {}
+        files = (pem for pem in pems if not pem.lstrip().startswith(b"{"))
         try:
-            for certificate in (each for pem in pems for each in x509.load_pem_x509_certificates(pem)):
+            for certificate in (each for pem in files for each in x509.load_pem_x509_certificates(pem)):
                 usage = find_extension(certificate.extensions, x509.KeyUsage)
                 if usage is None or usage.crl_sign:
                     key, name = certificate.public_key(), certificate.subject.public_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import signal
 import sys
@@ -18,7 +19,7 @@ from authz_server.server.apart import apart
 from authz_server.server.asyncio_transport import AsyncioTransport
 from authz_server.server.ocsp import OnlineStatus
 from authz_server.server.reload import Reloader, Serving
-from authz_server.server.revocation import RevocationFeed, follow_revocation, put_crls_in_force, revocation_job
+from authz_server.server.revocation import RevocationFeed, follow_revocation, revocation_job
 from authz_server.server.service import CheckService
 from authz_server.server.transport import TlsMaterial
 from authz_server.snapshots import SnapshotStore
@@ -81,18 +82,14 @@ async def _serve(
     followers: list[asyncio.Task[None]] = []
     try:
         await transport.start()
-        serving.put_in_force(snapshot)
-        serving.metrics.set_loaded()
-        job = revocation_job(settings)
-        if job is not None:
-            await _unless(stop, _first_revocation(serving, job))
+        await _unless(stop, _put_in_force(serving, snapshot, revocation_job(settings)))
         if not stop.is_set():
             await _set_serving(transport, serving.metrics, ready, serving=True)
             _log.info("serving at %s, configuration %s", settings.listen, snapshot.revision)
-        followers = [
-            asyncio.create_task(reloader.run()),
-            asyncio.create_task(follow_revocation(serving.feed, serving.store, serving.metrics)),
-        ]
+            followers = [
+                asyncio.create_task(reloader.run()),
+                asyncio.create_task(follow_revocation(serving.feed, serving.store, serving.metrics)),
+            ]
         await _any_of(stop, followers)
         _log.info("draining")
         await _set_serving(transport, serving.metrics, ready, serving=False)
@@ -110,8 +107,11 @@ async def _serve(
         await apart(serving.feed.stop)
 
 
-async def _first_revocation(serving: Serving, job: RefresherJob) -> None:
-    put_crls_in_force(serving.store, await serving.feed.use(job))
+async def _put_in_force(serving: Serving, snapshot: Snapshot, job: RefresherJob | None) -> None:
+    """The first snapshot, once it has its CRLs: without them the mode ``soft`` would let in whom they revoke."""
+    data = await serving.feed.use(job)
+    serving.put_in_force(dataclasses.replace(snapshot, revocation=snapshot.revocation.with_crls(data.crls)))
+    serving.metrics.set_loaded()
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

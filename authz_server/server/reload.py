@@ -166,8 +166,8 @@ class Reloader:
                 return (Problem("AUTHZ_CRL_CACHE_FOLDER", str(error)),)
         self.settings = settings
         serving.online.use(settings)
-        await self._tell_what_needs_a_restart(settings)
-        # Read now and not before: new revocation data may have come while the files were read.
+        # Read now and not before: new revocation data may have come while the files were read. And nothing waits between here
+        # and what is put in force: newer data that came meanwhile would be undone, and not come again.
         before = serving.store.current
         if before is None or before.revision != snapshot.revision:
             if data is None and before is not None:
@@ -183,13 +183,16 @@ class Reloader:
             _log.info("reloaded: %d OCSP answers from files", len(revocation.answers))
         elif is_asked:
             _log.info("reloaded: configuration %s as before", snapshot.revision)
+        await self._tell_what_needs_a_restart(settings)
         return ()
 
     def _take_denylist(self, denylist: Denylist) -> None:
         """Put the deny list in force by itself: an emergency does not wait for whatever else is wrong."""
         before = self._serving.store.current
         if before is not None and before.denylist != denylist:
-            self._serving.put_in_force(dataclasses.replace(before, denylist=denylist))
+            # A revision of its own: what is loaded next must not be taken for what is already in force.
+            revision = f"{before.revision.partition('+')[0]}+denylist"
+            self._serving.put_in_force(dataclasses.replace(before, denylist=denylist, revision=revision))
             _log.warning("the deny list of %d entries is in force, although the rest cannot be loaded", len(denylist))
 
     def _tell(self, problems: tuple[Problem, ...], *, is_asked: bool) -> None:

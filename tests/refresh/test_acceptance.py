@@ -119,6 +119,11 @@ def test_authorities_must_be_certificates(content):
         Authorities.of([content])
 
 
+def test_spiffe_bundle():
+    """A SPIFFE bundle beside the files of PEM hides none of their CAs: their CRLs are taken."""
+    assert Authorities.of([b'\n{"keys": []}', root().certificate_pem]).have_signed([parsed(root())])
+
+
 ONE, TWO = crl(), crl(serials=(7,))
 CONTENTS = {
     "DER": (ONE, 1),

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import os
 import signal
 import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
 from authz_server.demo.pki import Authority
 from authz_server.forwarded.url_pem import encode_url_pem
+from authz_server.loading import load_configuration
 from authz_server.model import Certificate
+from authz_server.observe import Metrics
+from authz_server.server.reload import Reloader, Serving
+from authz_server.server.revocation import RevocationFeed
+from authz_server.snapshots import SnapshotStore
+from authz_server.validation import RevocationData
+from authz_server.validation.revocation import parse_crl
 from tests.e2e.vouching import by_mac
 from tests.hop.signing import SECRET
 from tests.pki import root_of_today
+from tests.refresh.crls import crl
 from tests.server.running import CERTIFICATE_HEADER, Running, eventually, request_bytes
 
 SECONDS = 10.0  # for a loaded machine; a quiet one takes half a second
@@ -157,9 +168,12 @@ def test_denylist_beside_a_broken_bundle(service, alice):
     replace(denylist, "no entry")
     eventually(lambda: "AUTHZ_DENYLIST_FILE" in service.readiness()[1], SECONDS)
     assert ask(service, alice) == "certificate_denylisted"
-    replace(denylist, "")
+    # Both as they were at first: no list that was put in force by itself may outlive that.
+    denylist.unlink()
     replace(bundle, good)
+    replace(denylist, "")
     eventually(lambda: ask(service, alice) == "", SECONDS)
+    assert service.readiness() == (200, "ready\n")
 
 
 def test_hang_up(service):
@@ -346,3 +360,49 @@ def handles_hang_up(status):
     with open(status, encoding="ascii") as file:  # noqa: PTH123 - not a file of a folder
         masks = dict(line.split(":", 1) for line in file)
     return any(int(masks[name], 16) & 1 << (signal.SIGHUP - 1) for name in ("SigIgn", "SigCgt"))
+
+
+class Feed(RevocationFeed):
+    """A refresher whose first list for a new job is followed by a newer one as soon as anything waits."""
+
+    def __init__(self, store):
+        super().__init__()
+        self._store = store
+        self.has_newer = asyncio.Event()
+
+    async def use(self, job):
+        """The first list."""
+        self.job = job
+        self._newer = asyncio.get_running_loop().create_task(self._put_newer())
+        return RevocationData(crls=(parse_crl(crl(number=1)).index,))
+
+    async def _put_newer(self):
+        revocation = RevocationData(crls=(parse_crl(crl(number=2)).index,))
+        self._store.replace(dataclasses.replace(self._store.current, revocation=revocation))
+        self.has_newer.set()
+
+
+def test_newer_crls_meanwhile(tmp_path):
+    """A CRL that comes while a reload ends is not replaced by the one before it, which nothing would bring back."""
+    bundle, crls = tmp_path / "ca.pem", tmp_path / "crls"
+    bundle.write_bytes(root_of_today().certificate_pem)
+    environ = {"AUTHZ_TRUST_BUNDLE_FILE": str(bundle), "AUTHZ_SOURCE_FORMAT": "url-pem", "AUTHZ_ALLOW": "*"}
+    environ["AUTHZ_HOP_PRINCIPALS"] = "waf"
+
+    async def reload():
+        settings, loaded = load_configuration(environ)
+        store = SnapshotStore(loaded.snapshot)
+        load = partial(load_configuration, environ | {"AUTHZ_CRL_FILES": str(crls)})
+        feed = Feed(store)
+        run = asyncio.create_task(Reloader(settings, environ, load, Serving(store, feed, Metrics())).run())
+        await feed.has_newer.wait()
+        await asyncio.sleep(0.3)  # until the reload, which began before, has ended
+        run.cancel()
+        return store.current
+
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        current = asyncio.run(reload())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert [found.number for found in current.revocation.crls] == [2]

@@ -255,3 +255,17 @@ def test_end_before_the_first_data(folder):
             assert "serving at" not in service.log
         finally:
             service.__exit__()
+
+
+def test_nobody_before_the_first_data(folder, clients):
+    """Nobody is let in before the CRLs that are at hand were read: the mode soft would not know yet whom they revoke."""
+    with site({"/crl": lambda handler: handler.rfile.read()}) as server:
+        settings = {"AUTHZ_CRL_URLS": f"http://127.0.0.1:{server.port}/crl", "AUTHZ_CRL_NETWORKS": "127.0.0.0/8"}
+        settings |= {"AUTHZ_CRL_FILES": str(folder / "crls"), "AUTHZ_REVOCATION": "soft"}
+        service = Running(folder, AUTHZ_TRUST_BUNDLE_FILE=str(folder / "ca.pem"), **settings).start()
+        try:
+            assert service.ask(clients["mallory"]).reason == "configuration_unavailable"
+            service.wait_until_ready()
+            assert service.ask(clients["mallory"]).reason == "certificate_revoked"
+        finally:
+            service.__exit__()
