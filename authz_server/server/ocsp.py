@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 1 << 16  # an answer with four certificates of RSA-4096 keys has 10 KB
 _CONNECT_SECONDS = 3.0
-# A caller's deadline must not pass while the answer is on its way to him.
+# A caller's deadline must not pass while the answer is on its way to him: at least so long, or this part of what is left.
 _MARGIN_SECONDS = 0.03
+_MARGIN = 0.15
 _OPEN = frozenset({Reason.REVOCATION_UNAVAILABLE, Reason.REVOCATION_STALE})
 _REVOKED = frozenset({Reason.CERTIFICATE_REVOKED, Reason.ISSUER_REVOKED})
 # Looking whether an answer is to be renewed costs some 100 us: about a certificate once a second.
@@ -57,7 +58,9 @@ class OnlineStatus:
 
     def patience(self, seconds_left: float | None) -> float:
         """How long a call may wait of which so much is left; ``None``: its caller waits for ever."""
-        return self._timeout if seconds_left is None else min(self._timeout, seconds_left - _MARGIN_SECONDS)
+        if seconds_left is None:
+            return self._timeout
+        return min(self._timeout, seconds_left - max(_MARGIN_SECONDS, _MARGIN * seconds_left))
 
     def look_up(self, decision: Decision, snapshot: Snapshot, now: datetime) -> tuple[Future[bool], ...]:
         """Begin to ask what ``decision`` found nothing fresh about, and what is due; what there is to wait for.

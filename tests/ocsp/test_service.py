@@ -76,13 +76,13 @@ def test_inline_and_nobody_answers(tmp_path, mode):
         settings = LOOPBACK | {"OCSP": "inline", "OCSP_URLS": server.origin, "OCSP_TIMEOUT_SECONDS": "2"}
         with service(tmp_path, **settings, REVOCATION=mode) as running:
             started = time.monotonic()
-            assert running.ask(leaf, seconds=0.4) == expected
-            assert time.monotonic() - started < 0.4
+            assert running.ask(leaf, seconds=1.5) == expected
+            assert time.monotonic() - started < 1.5
             server.behave = lambda handler, _: send(handler, b"garbage")
             started = time.monotonic()
             assert running.ask(other) == expected
             assert running.ask(other) == expected  # and asks nobody
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 1.5
             assert len(server.seen) == 2
             assert 'authz_ocsp_queries_total{result="not_an_answer"} 1.0' in running.metrics()
 
