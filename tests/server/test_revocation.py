@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -177,8 +177,11 @@ def test_over_http(folder, current, clients):
 
 def refresher(service):
     """The process ids of the service's children: the refresher."""
-    children = Path(f"/proc/{service.process.pid}/task")
-    return [int(pid) for task in children.iterdir() for pid in (task / "children").read_text().split()]
+    found = []
+    for task in Path(f"/proc/{service.process.pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+            found += [int(pid) for pid in (task / "children").read_text().split()]
+    return found
 
 
 def test_mishaps_of_the_refresher(folder, current, clients, tmp_path):
