@@ -9,7 +9,7 @@ from authz_server.access import authorize
 from authz_server.forwarded import presented_chain
 from authz_server.hop import prove_hop
 from authz_server.identity import identify
-from authz_server.identity_headers import identity_headers
+from authz_server.identity_headers import identity_headers, refuse_aliases
 from authz_server.reasons import Fact, Reason, Rejection
 from authz_server.validation import (
     Denylist,
@@ -153,7 +153,7 @@ def decide(request: ForwardedRequest, snapshot: Snapshot, now: datetime) -> Deci
 
     1. choose the way in; 2. prove that the request came through the trusted proxy; 3. decode the forwarded certificate;
     4. choose the trust domain and verify the path to one of its anchors; 5. refuse what is withdrawn or revoked; 6. work out
-    who the client is; 7. ask the operator's rules; 8. write the identity headers.
+    who the client is; 7. ask the operator's rules; 8. write the identity headers, which the client must not have written.
     """
     source = hop = presented = domain = path = None
     try:
@@ -196,6 +196,7 @@ def _decide_on_path(
         revocation = check_revocation(path, snapshot.revocation, domain.revocation, now)  # 5
         principal = identify(path, domain.identity, domain.name)  # 6
         grant = authorize(principal, snapshot.rules)  # 7
+        refuse_aliases(request, snapshot.header_prefix)
         headers, unset = identity_headers(principal, snapshot.header_prefix)  # 8
     except Rejection as refusal:
         evidence = Evidence(before.source, before.hop, before.presented, path, revocation, principal, domain)

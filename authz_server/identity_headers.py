@@ -11,6 +11,8 @@ from authz_server.reasons import Reason, Rejection
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authz_server.model import ForwardedRequest
+
 # What the upstream's header limits (8 KiB a line, 16 to 64 KiB in all are common) still take.
 MAX_VALUE_BYTES = 4 * 1024
 MAX_TOTAL_BYTES = 16 * 1024
@@ -35,6 +37,17 @@ SUFFIXES = {
     "dns": "DNS names, joined with `,`",
     "email": "e-mail names, joined with `,`",
 }
+
+
+def refuse_aliases(request: ForwardedRequest, prefix: str) -> None:
+    """Raise ``Rejection(HEADER_ALIASED)`` if a client wrote an identity header with ``_`` for ``-``.
+
+    CGI and WSGI map both names to one variable, and neither overwriting nor Envoy's stripping by prefix meets the other one.
+    Does NOT see what Envoy does not show (``allowed_headers``).
+    """
+    for name, _ in request.headers:
+        if "_" in name and name.replace("_", "-").startswith(prefix):
+            raise Rejection(Reason.HEADER_ALIASED, header=name)
 
 
 def identity_headers(principal: Principal, prefix: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:

@@ -326,7 +326,7 @@ _TABLE: dict[Reason, _Row] = {
     Reason.HEADER_ALIASED: _Row(
         Step.HEADER,
         401,
-        "A header was sent whose name differs from the certificate header's only by `_` for `-`.",
+        "A header was sent whose name differs from that of a certificate or identity header only by `_` for `-`.",
         "Make the WAF strip such names, and set `headers_with_underscores_action: REJECT_REQUEST` in Envoy.",
     ),
     Reason.HEADER_TOO_LARGE: _Row(

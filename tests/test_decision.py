@@ -67,6 +67,15 @@ def test_deny(ask, how, now, reason, known):
     assert [each is not None for each in found] == [n < known for n in range(4)]
 
 
+@pytest.mark.parametrize("name", ["x_auth_client_name", "x-auth-client_name", "x_auth-client-anything"])
+def test_aliases_of_identity_headers(name):
+    """CGI and WSGI take ``x_auth_client_name`` for the identity header: a client that sends it is refused."""
+    asking = asked()
+    decision = decide(replace(asking, headers=(*asking.headers, (name, b"admin"))), snapshot(**BY_FIELD), NOW)
+    assert isinstance(decision, Deny)
+    assert (decision.reason, decision.facts) == (Reason.HEADER_ALIASED, {"header": name})
+
+
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # negative serials and the like
 @settings(max_examples=500, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255))
