@@ -601,7 +601,6 @@ DENIED = f"sha256:{PIN}\n".encode()
 @pytest.mark.parametrize(
     ("content", "size"),
     [
-        (b"", 0),  # denies nobody
         (DENIED, 1),
         (DENIED[:-1], 1),
         (DENIED.replace(b"\n", b"\r\n"), 1),
@@ -625,6 +624,8 @@ def test_denylist(keyed, content, size):
         (b"serial:1 issuer:CN=Root", "line 1"),  # whole, or cut off?
         (pki.alice().certificate_pem, "line 1: '-----BEGIN CERTIFICATE-----'"),
         (PIN.encode(), "expected sha256:HEX"),
+        (b"", "it is empty"),  # a full disk, or a writer that has just begun
+        (b"\xef\xbb\xbf", "it is empty"),
     ],
 )
 def test_denylist_refused(keyed, content, words):
@@ -636,13 +637,14 @@ def test_denylist_refused(keyed, content, words):
 def test_denylist_absent(keyed):
     """A deny list that is not there is a problem, and the message says how to deny nobody."""
     names, message = blamed(keyed({}, DENYLIST_FILE="/nonexistent"))
-    assert (names, "an empty file denies nobody" in message) == (["AUTHZ_DENYLIST_FILE"], True)
+    assert (names, "a comment line alone denies nobody" in message) == (["AUTHZ_DENYLIST_FILE"], True)
 
 
 def test_revision_follows_the_denylist(keyed):
     """The revision changes with every entry of the deny list, and is the same for the same."""
     revisions = [
-        keyed({"denied": content}, DENYLIST_FILE="{denied}").snapshot.revision for content in (b"", DENIED, DENIED * 2, DENIED)
+        keyed({"denied": content}, DENYLIST_FILE="{denied}").snapshot.revision
+        for content in (b"# nobody", DENIED, DENIED * 2, DENIED)
     ]
     assert len(set(revisions)) == 3
     assert revisions[1] == revisions[3]

@@ -90,8 +90,10 @@ def _name_pattern(text: str, kind: NameKind, value: str) -> NamePattern:
     if "*" in value:
         msg = f"{text!r}: `*` may stand at the end only"
         raise ValueError(msg)
-    if kind is NameKind.SPIFFE and is_prefix and value.count("/") < len(("spiffe:", "", "trust-domain")):
-        msg = f"{text!r}: a prefix must hold the whole trust domain, e.g. `spiffe:spiffe://example.org/*`"
+    # `https://example.org*` would be `https://example.org.evil/` too. A SPIFFE ID has an authority always, a URI where `//` is.
+    has_authority = kind is NameKind.SPIFFE or (kind is NameKind.URI and "//" in value)
+    if has_authority and is_prefix and value.count("/") < len(("scheme:", "", "authority")):
+        msg = f"{text!r}: a prefix must hold the whole trust domain or host and a slash, e.g. `spiffe:spiffe://example.org/*`"
         raise ValueError(msg)
     # Names are kept with these parts in lower case, see `identity`.
     if kind is NameKind.DNS:

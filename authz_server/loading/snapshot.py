@@ -149,7 +149,8 @@ def _denylist(settings: Settings, problems: list[Problem]) -> tuple[bytes, Denyl
         content = path.read_bytes()
         return content, Denylist.from_text(content.decode("utf-8-sig"))
     except OSError as error:
-        problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error.strerror}; an empty file denies nobody"))
+        message = f"{path}: {error.strerror}; a file with a comment line alone denies nobody"
+        problems.append(Problem("AUTHZ_DENYLIST_FILE", message))
     except ValueError as error:
         problems.append(Problem("AUTHZ_DENYLIST_FILE", f"{path}: {error}"))
     return b"", None

@@ -132,7 +132,7 @@ async def follow_revocation(feed: RevocationFeed, store: SnapshotStore, metrics:
         data = await feed.poll()
         # Nothing waits between here and `replace`: a reload that ends meanwhile is not undone.
         if data is not None:
-            _put_crls_in_force(store, data)
+            put_crls_in_force(store, data)
         if feed.watcher is not None:
             metrics.show_revocation(feed.watcher.statuses, feed.watcher.published_at)
             if feed.watcher.problem and feed.watcher.problem != told:
@@ -141,7 +141,7 @@ async def follow_revocation(feed: RevocationFeed, store: SnapshotStore, metrics:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _put_crls_in_force(store: SnapshotStore, data: RevocationData) -> None:
+def put_crls_in_force(store: SnapshotStore, data: RevocationData) -> None:
     """Use the CRLs of ``data`` from now on; the OCSP answers stay as they are."""
     if store.current is not None:
         revocation = store.current.revocation.with_crls(data.crls)

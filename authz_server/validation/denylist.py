@@ -40,6 +40,10 @@ class Denylist:
 
         ``sha256:HEX`` (a certificate), ``public-key-sha256:HEX``, or ``serial:HEX issuer:NAME`` with an RFC 4514 name.
         """
+        if not text:
+            # What a full disk, or a writer that has just begun, leaves behind must not let everybody back in.
+            msg = "it is empty; a comment line, `# nobody`, denies nobody"
+            raise ValueError(msg)
         certificates, keys, serials, wrong = set(), set(), set(), []
         lines = text.split("\n")  # and not splitlines(): it also splits at characters that a name may hold
         for number, line in enumerate(lines, 1):

@@ -87,6 +87,7 @@ def test_denied(issued, text):
         ("dns:*.example.org", "at the end only"),
         ("dns:a*b", "at the end only"),
         ("spiffe:spiffe://exam*", "whole trust domain"),
+        ("uri:https://example.org*", "whole trust domain or host"),
         ("subject:alice", "RFC 4514"),
         ("subject:x", "RFC 4514"),
         ("subject:", "RFC 4514"),

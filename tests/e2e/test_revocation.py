@@ -46,7 +46,7 @@ def site(binary, pki, upstream, tmp_path):
     """The shipped edge and a service with CRLs and a deny list of its own."""
     (tmp_path / "crls").mkdir()
     (tmp_path / "crls" / "clients.crl").write_bytes(crl(pki.clients, ()))
-    (tmp_path / "denylist").write_text("")
+    (tmp_path / "denylist").write_text("# nobody\n")
     changes = {"AUTHZ_CRL_FILES": str(tmp_path / "crls"), "AUTHZ_DENYLIST_FILE": str(tmp_path / "denylist")}
     with sites.site("edge-mtls.yaml", binary, pki, upstream.port, tmp_path, **changes) as running:
         yield running

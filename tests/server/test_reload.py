@@ -30,6 +30,8 @@ from tests.pki import root_of_today
 from tests.refresh.crls import crl
 from tests.server.running import CERTIFICATE_HEADER, Running, eventually, request_bytes
 
+# A deny list that denies nobody; an empty file is a problem.
+NOBODY = "# nobody\n"
 SECONDS = 10.0  # for a loaded machine; a quiet one takes half a second
 
 
@@ -115,7 +117,7 @@ def test_denylist(service, alice):
         way(path, entry(alice))
         eventually(lambda: ask(service, alice) == "certificate_denylisted", SECONDS)
         assert service.metrics()["authz_denylist_entries"] == 1
-        way(path, "")
+        way(path, NOBODY)
         eventually(lambda: ask(service, alice) == "", SECONDS)
 
 
@@ -131,7 +133,7 @@ def test_half_written_denylist(service, alice):
             while time.monotonic() < end:
                 assert ask(service, alice) == "certificate_denylisted"
             file.write(entry(alice))
-    replace(path, "")
+    replace(path, NOBODY)
     eventually(lambda: ask(service, alice) == "", SECONDS)
 
 
@@ -171,7 +173,7 @@ def test_denylist_beside_a_broken_bundle(service, alice):
     # Both as they were at first: no list that was put in force by itself may outlive that.
     denylist.unlink()
     replace(bundle, good)
-    replace(denylist, "")
+    replace(denylist, NOBODY)
     eventually(lambda: ask(service, alice) == "", SECONDS)
     assert service.readiness() == (200, "ready\n")
 
@@ -309,7 +311,7 @@ def test_replay_memory(tmp_path, alice):
     """What was used once stays used when the configuration is loaded anew."""
     (tmp_path / "ca.pem").write_bytes(root_of_today().certificate_pem)
     (tmp_path / "key").write_bytes(SECRET)
-    (tmp_path / "denylist").write_text("")
+    (tmp_path / "denylist").write_text(NOBODY)
     settings = {"TRUST_BUNDLE_FILE": "ca.pem", "HOP_HMAC_KEY_FILES": "key", "DENYLIST_FILE": "denylist"}
     with Running(tmp_path, **{f"AUTHZ_{name}": str(tmp_path / path) for name, path in settings.items()}) as service:
         headers = ((CERTIFICATE_HEADER, encode_url_pem(alice.chain_der)),)
@@ -324,7 +326,7 @@ def test_replay_memory(tmp_path, alice):
 def test_signals_at_any_moment(tmp_path, alice):
     """SIGHUP ends the service at no moment: not before it serves, not while it drains; and the deny list counts until the end."""
     (tmp_path / "ca.pem").write_bytes(root_of_today().certificate_pem)
-    (tmp_path / "denylist").write_text("")
+    (tmp_path / "denylist").write_text(NOBODY)
     settings = {"TRUST_BUNDLE_FILE": "ca.pem", "DENYLIST_FILE": "denylist"}
     paths = {f"AUTHZ_{name}": str(tmp_path / path) for name, path in settings.items()}
     with Running(tmp_path, **paths, AUTHZ_DRAIN_DELAY_SECONDS="2") as service:

@@ -54,7 +54,6 @@ def test_on_the_list(entry, whose, by):
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "\n\n# nobody\n  # nobody either\n",
         "sha256:" + "ab" * 32,
         f"public-key-sha256:{FINGERPRINT}",  # a fingerprint of the other kind
